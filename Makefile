@@ -1,0 +1,53 @@
+# One command a target. `make help` lists them; `install` runs once and then never touches the network again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT ?= demo-report
+# The stamp is named by the content of what it depends on, so a fresh date on a file reinstalls nothing.
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: help install demo test test-all coverage lint format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1  \2/p' Makefile
+
+install: $(STAMP) ## make .venv and install the package with its development tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@if [ ! -e $(STAMP) ]; then set -e; \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'; \
+		$(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'; \
+		rm -f $(VENV)/.installed-*; \
+	fi
+	@touch $(STAMP)
+
+demo: install ## train two small models, connect them, write demo-report/report.html
+	$(BIN)/isthmus demo --force -o $(REPORT)
+
+test: install ## every test but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-all: install ## every test
+	$(PYTEST)
+
+coverage: install ## the tests with the lines they miss
+	$(PYTEST) -m "not slow" --cov --cov-report=term-missing
+
+lint: install ## format, style, types and the order of the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## run the benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) $(REPORT) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,133 @@
+"""Printing and parsing of axes, in the notation of `isthmus.algebra.spaces`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from isthmus.algebra.groups import Character
+from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
+from isthmus.ground.errors import BadInput
+
+
+def axis_text(axis: Axis, spaces: Mapping[str, Space]) -> str:
+    """A product, in parentheses where it does not have exactly one term."""
+    words = " ".join(_term_text(term, spaces) for term in axis)
+    return words if len(axis) == 1 else f"({words})"
+
+
+def _term_text(term: Term, spaces: Mapping[str, Space]) -> str:
+    if isinstance(term, Factor):
+        return _factor_text(term, spaces)
+    label = f"{term.label}:" if term.label else ""
+    parts = [axis_text(part, spaces) for part in term.parts]
+    if isinstance(term, Choice):
+        return f"{label}{{{' | '.join(parts)}}}"
+    return f"{label}({' + '.join(parts)})"
+
+
+def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
+    if factor.space is None:
+        return str(factor.size)
+    natural = spaces[factor.space].group.natural
+    character = factor.character
+    if character == natural:
+        return factor.space
+    if character == natural.inverse():
+        return f"{factor.space}*"
+    dual = "*" if character.dual else ""
+    scales = ",".join(map(str, character.scales))
+    flips = ",".join(map(str, character.flips))
+    return f"{factor.space}{dual}^({scales};{flips})"
+
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
+    r"|(?P<name>[^\s(){}*^+|⊗:]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
+)
+
+
+class _Reader:
+    """A recursive-descent reader of one axis."""
+
+    def __init__(self, text: str, spaces: Mapping[str, Space]) -> None:
+        self.text, self.spaces, self.position = text, spaces, 0
+
+    def fail(self) -> BadInput:
+        return BadInput(
+            f"cannot read the axis {self.text.strip()!r} from {self.text[self.position :].strip()!r}",
+            "write it as in `(head key*)`, `8`, or `(query + key)`",
+        )
+
+    def peek(self) -> re.Match[str] | None:
+        return _TOKEN.match(self.text, self.position)
+
+    def terms(self) -> Axis:
+        """Terms until a bar, a closing bracket or the end."""
+        out: list[Term] = []
+        while (match := self.peek()) and match.lastgroup is not None:
+            if match["close"] or match["bar"]:
+                break
+            self.position = match.end()
+            if match["open"]:
+                out += self.bracket(match["open"])
+            else:
+                out.append(self.factor(match))
+        return tuple(out)
+
+    def bracket(self, opened: str) -> Axis:
+        label, kind = opened[:-1].rstrip(":"), opened[-1]
+        parts = [self.terms()]
+        while (match := self.peek()) and match["bar"]:
+            self.position = match.end()
+            parts.append(self.terms())
+        closing = self.peek()
+        if closing is None or closing["close"] != {"(": ")", "{": "}"}[kind]:
+            raise self.fail()
+        self.position = closing.end()
+        if kind == "{":
+            return (Choice(tuple(parts), label),)
+        return (Sum(tuple(parts), label),) if len(parts) > 1 or label else parts[0]
+
+    def powers(self, text: str) -> tuple[int, ...]:
+        """Whole numbers with commas between them."""
+        try:
+            return tuple(int(k) for k in text.split(",") if k.strip())
+        except ValueError:
+            raise self.fail() from None
+
+    def factor(self, match: re.Match[str]) -> Factor:
+        name = match["name"]
+        if name.isdigit():
+            return Factor(int(name))
+        if name not in self.spaces:
+            known = ", ".join(self.spaces) or "none"
+            raise BadInput(f"unknown space {name!r} in a rep", f"known spaces: {known}")
+        space = self.spaces[name]
+        character = space.group.natural
+        if match["scales"] is not None:
+            scales, flips = (self.powers(match[part]) for part in ("scales", "flips"))
+            wanted = (len(character.scales), len(character.flips))
+            if (len(scales), len(flips)) != wanted:
+                raise BadInput(
+                    f"{match[0].strip()!r} has {len(scales)} powers of scales and {len(flips)} of "
+                    f"signs, expected {wanted[0]} and {wanted[1]}",
+                    f"give one for each family of {space.group}",
+                )
+            character = Character(bool(match["dual"]), scales, flips)
+        elif match["dual"]:
+            character = character.inverse()
+        return Factor(space.size, name, character)
+
+
+def parse_axis(text: str, spaces: Mapping[str, Space]) -> Axis:
+    """The inverse of `axis_text`.
+
+    Raises:
+        BadInput: the text is not in the notation, or names a space that is not given.
+    """
+    reader = _Reader(text, spaces)
+    axis = reader.terms()
+    if text[reader.position :].strip():
+        raise reader.fail()
+    return axis

@@ -1,0 +1,212 @@
+"""Reps: the types of parameters, and the blocks on which a type is a plain product."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.groups import Character
+from isthmus.algebra.notation import axis_text, parse_axis
+from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term, axis_size, leaves
+from isthmus.ground.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a parameter on which every axis is one product of factors.
+
+    Along dimension d it holds the coordinates ``start[d] + Σ i_k strides[d][k]``.
+    """
+
+    start: tuple[int, ...]
+    axes: tuple[tuple[Factor, ...], ...]
+    strides: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:
+        """All factors, dimension after dimension."""
+        return tuple(factor for axis in self.axes for factor in axis)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One dimension per factor."""
+        return tuple(factor.size for factor in self.factors)
+
+    @cached_property
+    def index(self) -> tuple[slice | Tensor, ...]:
+        """Per dimension, where the block lies: a slice where it is contiguous."""
+        return tuple(
+            _index(*of) for of in zip(self.start, self.axes, self.strides, strict=True)
+        )
+
+    def read(self, x: Tensor) -> Tensor:
+        """The block of a parameter, in the shape `shape`."""
+        for dim, where in enumerate(self.index):
+            whole = isinstance(where, slice)
+            x = x.narrow(dim, where.start, where.stop - where.start) if whole else (
+                x.index_select(dim, where)
+            )
+        return x.reshape(self.shape)
+
+    def write(self, out: Tensor, value: Tensor) -> None:
+        """Put a block back."""
+        sizes = [math.prod(f.size for f in axis) for axis in self.axes]
+        where = [
+            (torch.arange(w.start, w.stop) if isinstance(w, slice) else w) for w in self.index
+        ]
+        if all(isinstance(w, slice) for w in self.index):
+            out[self.index] = value.reshape(sizes)
+        else:
+            out[torch.meshgrid(*where, indexing="ij")] = value.reshape(sizes)
+
+
+def _index(start: int, axis: Sequence[Factor], strides: Sequence[int]) -> slice | Tensor:
+    sizes = [factor.size for factor in axis]
+    packed = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
+    if all(s == p or n == 1 for s, p, n in zip(strides, packed, sizes, strict=True)):
+        return slice(start, start + math.prod(sizes))
+    index = torch.tensor([start])
+    for size, stride in zip(sizes, strides, strict=True):
+        index = (index.unsqueeze(-1) + stride * torch.arange(size)).flatten()
+    return index
+
+
+@dataclass(frozen=True)
+class Rep:
+    """The type of a parameter: one axis per dimension.
+
+    ``offset`` is added before the action and taken off after it: a BatchNorm variance feels the
+    square of its channel's scale only together with epsilon.
+    """
+
+    axes: tuple[Axis, ...]
+    offset: float = 0.0
+
+    @classmethod
+    def of(cls, axes: Sequence[Axis], offset: float = 0.0) -> Rep:
+        """A rep from its axes."""
+        return cls(tuple(axes), offset)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The parameter's shape."""
+        return tuple(axis_size(axis) for axis in self.axes)
+
+    @cached_property
+    def spaces(self) -> tuple[str, ...]:
+        """The names of all spaces that occur, in order."""
+        found = (f.space for axis in self.axes for f in leaves(axis))
+        return tuple(dict.fromkeys(name for name in found if name is not None))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing acts on the parameter."""
+        return not self.spaces
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The parts on which every axis is a plain product; they tile the parameter."""
+        return tuple(
+            Block(*(tuple(part) for part in zip(*dims, strict=True))) if dims else Block((), (), ())
+            for dims, _ in _dims(self.axes, {})
+        )
+
+    def recharacter(self, change: Callable[[Factor], Character]) -> Rep:
+        """The same rep with other characters on the factors that are spaces."""
+
+        def term(t: Term) -> Term:
+            if isinstance(t, Factor):
+                return t if t.space is None else replace(t, character=change(t))
+            return replace(t, parts=tuple(axis(part) for part in t.parts))
+
+        def axis(terms: Axis) -> Axis:
+            return tuple(term(t) for t in terms)
+
+        return replace(self, axes=tuple(axis(a) for a in self.axes))
+
+    def text(self, spaces: Mapping[str, Space]) -> str:
+        """In the notation of `isthmus.algebra.spaces`."""
+        body = " ⊗ ".join(axis_text(axis, spaces) for axis in self.axes) or "scalar"
+        return body + (f" - {self.offset!r}" if self.offset else "")
+
+    @classmethod
+    def parse(cls, text: str, spaces: Mapping[str, Space]) -> Rep:
+        """The inverse of `text`.
+
+        Raises:
+            BadInput: the text is not in the notation, or names a space that is not given.
+        """
+        body, _, offset = text.partition(" - ")
+        columns = [] if body.strip() == "scalar" else body.split("⊗")
+        try:
+            number = float(offset or 0)
+        except ValueError:
+            raise BadInput(
+                f"cannot read the offset {offset!r} of the rep {text!r}", "write it as in `fc - 1e-05`"
+            ) from None
+        return cls.of([parse_axis(column, spaces) for column in columns], number)
+
+
+_Flat: TypeAlias = "tuple[int, tuple[Factor, ...], tuple[int, ...]]"
+
+
+def _dims(axes: Sequence[Axis], chosen: Mapping[str, int]) -> Iterator[tuple[list[_Flat], dict[str, int]]]:
+    """Every consistent choice of one part in each sum, for all dimensions."""
+    # Sums with labels are settled first, wherever they stand, so that choices know theirs.
+    order = sorted(range(len(axes)), key=lambda d: not _labelled(axes[d]))
+
+    def walk(k: int, made: dict[str, int]) -> Iterator[tuple[dict[int, _Flat], dict[str, int]]]:
+        if k == len(order):
+            yield {}, made
+            return
+        for flat, then in _flat(axes[order[k]], 1, made):
+            for rest, last in walk(k + 1, then):
+                yield {order[k]: flat, **rest}, last
+
+    for found, made in walk(0, dict(chosen)):
+        yield [found[d] for d in range(len(axes))], made
+
+
+def _labelled(axis: Axis) -> bool:
+    return any(
+        isinstance(t, Sum) and (bool(t.label) or any(_labelled(p) for p in t.parts)) for t in axis
+    )
+
+
+def _flat(axis: Axis, stride: int, made: dict[str, int]) -> Iterator[tuple[_Flat, dict[str, int]]]:
+    """The products that an axis is a disjoint union of: start, factors, strides."""
+    if not axis:
+        yield (0, (), ()), made
+        return
+    first, rest = axis[0], axis[1:]
+    inner = stride * axis_size(rest)
+    for start, factors, strides, then in _term(first, inner, made):
+        for (more, tail, steps), last in _flat(rest, stride, then):
+            yield (start + more, factors + tail, strides + steps), last
+
+
+def _term(
+    term: Term, stride: int, made: dict[str, int]
+) -> Iterator[tuple[int, tuple[Factor, ...], tuple[int, ...], dict[str, int]]]:
+    if isinstance(term, Factor):
+        yield 0, (term,), (stride,), made
+        return
+    if isinstance(term, Choice):
+        for (start, factors, strides), then in _flat(term.parts[made[term.label]], stride, made):
+            yield start, factors, strides, then
+        return
+    begin = 0
+    for k, part in enumerate(term.parts):
+        if term.label and made.get(term.label, k) != k:
+            begin += axis_size(part)
+            continue
+        chosen = {**made, term.label: k} if term.label else made
+        for (start, factors, strides), then in _flat(part, stride, chosen):
+            yield begin * stride + start, factors, strides, then
+        begin += axis_size(part)

@@ -1,0 +1,94 @@
+"""Spaces and axes: what the types of parameters are made of.
+
+A parameter's rep says, for each of its axes, which spaces it is made of; that is the action of
+the group on it. Notation, as in einops::
+
+    rep    ::= axis ⊗ … ⊗ axis                     one axis per tensor dimension
+    axis   ::= term | (term … term)                a product, row-major
+    term   ::= factor | (axis + … + axis)          + is concatenation
+             | {axis | … | axis}                   one of these, by the part of the sum it goes with
+    factor ::= name [*] [^(scales;flips)] | size   * marks a dual, a number a fixed axis
+
+A sum that a choice goes with carries a label, ``a:(1 + 1)``, and the choice the same, ``a:{q | k}``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from isthmus.algebra.groups import Character, Group
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A class of coordinates that must move together.
+
+    ``over`` names the spaces that index it: an attention head's keys are one space over the heads,
+    with one group element per head. ``why`` lists the operators that bound its group.
+    """
+
+    name: str
+    size: int
+    group: Group
+    over: tuple[str, ...] = ()
+    why: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.group}[{self.name}]" + (f"({' '.join(self.over)})" if self.over else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One factor of an axis: a space with a character, or a fixed stretch of ``size`` coordinates."""
+
+    size: int
+    space: str | None = None
+    character: Character = Character()
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A concatenation of axes."""
+
+    parts: tuple[Axis, ...]
+    label: str = ""
+
+    @property
+    def size(self) -> int:
+        """Of all parts together."""
+        return sum(axis_size(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An axis that differs with the part of the sum that carries the same label."""
+
+    parts: tuple[Axis, ...]
+    label: str
+
+    @property
+    def size(self) -> int:
+        """Every alternative has the same."""
+        return axis_size(self.parts[0])
+
+
+Term: TypeAlias = "Factor | Sum | Choice"
+Axis: TypeAlias = "tuple[Term, ...]"
+
+
+def axis_size(axis: Axis) -> int:
+    """The number of coordinates of a product."""
+    return math.prod(term.size for term in axis)
+
+
+def leaves(axis: Axis) -> Iterator[Factor]:
+    """All factors of an axis, in order."""
+    for term in axis:
+        if isinstance(term, Factor):
+            yield term
+        else:
+            yield from itertools.chain.from_iterable(leaves(part) for part in term.parts)

@@ -1,0 +1,249 @@
+"""Symmetry: a group for every hidden space, a rep for every parameter."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra import elements
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import AbstractMonomial, Character, Group, Value, Wreath, monomial
+from isthmus.algebra.groups.base import Motion
+from isthmus.algebra.reps import Block, Rep
+from isthmus.algebra.spaces import Space
+from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
+
+Params: TypeAlias = "dict[str, Tensor]"
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """The parameter-symmetry group of a model, with its action.
+
+    Attributes:
+        spaces: every hidden space with its group, outer spaces before those they index.
+        reps: one rep for every entry of the state dict.
+        aliases: names of tied weights and the name under which each is kept.
+        warnings: what discovery could not type, and what that cost.
+    """
+
+    spaces: Mapping[str, Space]
+    reps: Mapping[str, Rep]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def batch(self, name: str) -> tuple[int, ...]:
+        """The sizes of the spaces that index this one."""
+        return tuple(self.spaces[outer].size for outer in self.spaces[name].over)
+
+    def copies(self, name: str) -> int:
+        """How many group elements the space holds: one, or one per value of its outer spaces."""
+        return math.prod(self.batch(name))
+
+    @property
+    def lie_dim(self) -> int:
+        """The dimension of the group that acts."""
+        return sum(self.copies(n) * s.group.lie_dim for n, s in self.spaces.items())
+
+    @property
+    def log_components(self) -> float:
+        """The natural logarithm of the number of connected components of the group."""
+        return sum(self.copies(n) * s.group.log_components for n, s in self.spaces.items())
+
+    def identity(self) -> Element:
+        """The neutral element."""
+        return elements.identity(self)
+
+    def sample(self, seed: int | torch.Generator = 0, scale: float = 0.3) -> Element:
+        """A random element of the whole group: swaps, signs, scales, rotations, shears."""
+        return elements.sample(self, seed, scale)
+
+    def act(self, g: Element, params: Mapping[str, Tensor]) -> Params:
+        """The moved parameters: other weights, same function. New tensors; the input is kept.
+
+        Raises:
+            UnknownName: a parameter is missing, or one is not of this model.
+            ShapeMismatch: a parameter has another shape than the rep says.
+        """
+        self.check(params)
+        return {name: self.act_on(name, g.values, tensor) for name, tensor in params.items()}
+
+    def act_on(self, name: str, values: Mapping[str, Value], tensor: Tensor) -> Tensor:
+        """Act on one parameter; spaces that are missing from ``values`` stay as they are."""
+        rep = self.reps[name]
+        if not any(space in values for space in rep.spaces):
+            return tensor.clone()
+        # Half precision would lose what exactness needs: compute in float32, return the dtype.
+        wide = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+        if rep.offset:
+            wide = wide + rep.offset
+        if len(rep.blocks) == 1:
+            out = self._act_block(rep.blocks[0], values, wide.reshape(rep.blocks[0].shape))
+            out = out.reshape(tensor.shape)
+            # A group that leaves this block alone gives back its input.
+            out = out.clone() if out.data_ptr() == tensor.data_ptr() else out
+        else:
+            out = wide.clone()
+            for block in rep.blocks:
+                block.write(out, self._act_block(block, values, block.read(wide)))
+        return (out - rep.offset if rep.offset else out).to(tensor.dtype)
+
+    def _act_block(self, block: Block, values: Mapping[str, Value], x: Tensor) -> Tensor:
+        place = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
+        for name in self._order(place):
+            if name not in values:
+                continue
+            space = self.spaces[name]
+            over = [place[outer] for outer in space.over]
+            for dim, factor in enumerate(block.factors):
+                if factor.space == name:
+                    x = space.group.act(values[name], x, dim, factor.character, over)
+        return x
+
+    def _order(self, names: Mapping[str, int]) -> list[str]:
+        return sorted(names, key=self._rank.__getitem__)
+
+    @cached_property
+    def _rank(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.spaces)}
+
+    def check(self, params: Mapping[str, Tensor]) -> None:
+        """Raise unless ``params`` has exactly this symmetry's names and shapes."""
+        for name in self.reps:
+            if name not in params:
+                raise UnknownName(
+                    f"parameter {name!r} is missing", "pass the whole state dict of the model"
+                )
+        for name, tensor in params.items():
+            if name not in self.reps:
+                near = difflib.get_close_matches(name, self.reps, 1)
+                hint = f"did you mean {near[0]!r}?" if near else "pass the model's own state dict"
+                raise UnknownName(f"unknown parameter {name!r}", hint)
+            if tuple(tensor.shape) != self.reps[name].shape:
+                raise ShapeMismatch(
+                    f"{name} has shape {tuple(tensor.shape)}, expected {self.reps[name].shape}",
+                    "use a checkpoint of the architecture that was discovered",
+                )
+
+    def restrict(
+        self, to: type[Group] | Callable[[Space], bool] | Sequence[Motion]
+    ) -> Symmetry:
+        """A subgroup: by group class, by a predicate on spaces, or by the motions allowed.
+
+        A space that the predicate turns down keeps only the identity.
+        """
+        spaces: dict[str, Space] = {}
+        change: dict[str, Callable[[Character], Character]] = {}
+        for name, space in self.spaces.items():
+            group, change[name] = space.group.meet(_motions(to, space))
+            spaces[name] = replace(space, group=group)
+        reps = {
+            name: rep.recharacter(lambda f: change[str(f.space)](f.character))
+            for name, rep in self.reps.items()
+        }
+        return replace(self, spaces=spaces, reps=reps)
+
+    def lift(self, g: Element) -> Element:
+        """An element of a subgroup of this symmetry, as an element of the whole."""
+        values: dict[str, Value] = {}
+        for name, space in self.spaces.items():
+            smaller = g.symmetry.spaces[name].group
+            values[name] = _lift(g.values[name], smaller, space.group, self.batch(name))
+        return Element(self, values)
+
+    def occurrences(self, space: str) -> list[tuple[str, Block, int]]:
+        """Where a space acts: parameter, block, and dimension among the block's factors."""
+        found = []
+        for name, rep in self.reps.items():
+            for block in rep.blocks:
+                found += [(name, block, d) for d, f in enumerate(block.factors) if f.space == space]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "lie_dim": self.lie_dim,
+            "log_components": self.log_components,
+            "spaces": {
+                name: {
+                    "size": s.size,
+                    "group": str(s.group),
+                    "over": list(s.over),
+                    "lie_dim": self.copies(name) * s.group.lie_dim,
+                    "log_components": self.copies(name) * s.group.log_components,
+                    "why": list(s.why),
+                }
+                for name, s in self.spaces.items()
+            },
+            "reps": {name: rep.text(self.spaces) for name, rep in self.reps.items()},
+            "aliases": dict(self.aliases),
+            "warnings": list(self.warnings),
+        }
+
+    def __str__(self) -> str:
+        groups = " × ".join(str(space) for space in self.spaces.values())
+        width = max((len(name) for name in self.reps), default=0)
+        rows = [f"  {n:<{width}} : {r.text(self.spaces)}" for n, r in self.reps.items()]
+        return "\n".join([groups or "1 (no symmetry)", *rows, *self.warnings])
+
+
+def _motions(
+    to: type[Group] | Callable[[Space], bool] | Sequence[Motion], space: Space
+) -> frozenset[Motion]:
+    if isinstance(to, type):
+        if not issubclass(to, Group):
+            raise BadInput(f"{to.__name__} is not a group", "pass a group class or a predicate")
+        if to.__name__ not in _CLASS_MOTIONS:
+            known = ", ".join(_CLASS_MOTIONS)
+            raise BadInput(f"cannot restrict to {to.__name__}", f"pass one of {known}")
+        return _CLASS_MOTIONS[to.__name__]
+    if callable(to):
+        return frozenset(Motion) if to(space) else frozenset()
+    return frozenset(to)
+
+
+_CLASS_MOTIONS = {
+    "Trivial": frozenset[Motion](),
+    "Permutation": frozenset({Motion.SWAP}),
+    "SignedPermutation": frozenset({Motion.SWAP, Motion.FLIP}),
+    "PositiveScaling": frozenset({Motion.STRETCH}),
+    "Monomial": frozenset({Motion.SWAP, Motion.FLIP, Motion.STRETCH}),
+    "Orthogonal": frozenset({Motion.SWAP, Motion.FLIP, Motion.TURN}),
+    "GeneralLinear": frozenset(Motion),
+    "Wreath": frozenset(Motion),
+}
+
+
+def _lift(value: Value, small: Group, large: Group, batch: tuple[int, ...]) -> Value:
+    if small == large:
+        return value
+    if isinstance(large, Wreath):
+        return _lift_blocks(value, small, large, batch)
+    one = large.identity(batch)
+    if isinstance(one, Tensor):
+        return small.matrix(value, small.natural)
+    signs, logs = one.signs.clone(), one.logs.clone()
+    signs[..., : value.signs.shape[-2], :] = value.signs
+    logs[..., : value.logs.shape[-2], :] = value.logs
+    return type(one)(value.perm, signs, logs)
+
+
+def _lift_blocks(value: Value, small: Group, large: Wreath, batch: tuple[int, ...]) -> Value:
+    """A value of a smaller wreath product, or of a diagonal group, block by block."""
+    one, inside = large.identity(batch), (*batch, large.blocks)
+    if isinstance(small, Wreath):
+        return one._replace(
+            perm=value.perm, inner=_lift(value.inner, small.inner, large.inner, inside)
+        )
+    assert isinstance(small, AbstractMonomial)  # see Wreath.meet
+    inner = monomial(large.inner.size, swaps=False, flips=small.flips, scales=small.scales)
+    parts = (p.unflatten(-1, (large.blocks, inner.size)).transpose(-3, -2) for p in value[1:])
+    blocks = type(value)(inner.identity(inside).perm, *parts)
+    return one._replace(inner=_lift(blocks, inner, large.inner, inside))

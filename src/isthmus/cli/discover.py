@@ -1,0 +1,57 @@
+"""`isthmus discover`: the symmetry of an architecture as a table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import isthmus.discovery as discovery
+from isthmus.cli import screen
+from isthmus.cli.app import Outcome, verb
+from isthmus.cli.inputs import example_for, load_data, load_model
+from isthmus.cli.options import (
+    DataOption,
+    ExampleOption,
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    SeedOption,
+)
+from isthmus.cli.showing import show_symmetry
+
+
+@verb
+def discover(
+    model: ModelOption,
+    example: ExampleOption = None,
+    data: DataOption = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Test the group on random elements; exit 1 if it fails."),
+    ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="SPACE", help="Why this space has its group."),
+    ] = None,
+    seed: SeedOption = 0,
+    json: JsonOption = None,
+    force: ForceOption = False,
+) -> Outcome:
+    """Discover the symmetry group of a model: the type of every parameter."""
+    module = load_model(model)
+    inputs = example_for(example, load_data(data) if data and not example else None)
+    with screen.progress("discover") as step:
+        step("reading the graph", 0, 2)
+        symmetry = discovery.discover(module, inputs)
+        step("verifying", 1, 2)
+        certificate = discovery.verify(symmetry, module, inputs, seed=seed) if verify else None
+    show_symmetry(symmetry)
+    found = dict(symmetry.to_json())
+    if explain is not None:
+        found["explanation"] = discovery.explain(symmetry, explain)
+        screen.say(found["explanation"])
+    if certificate is not None:
+        found["certificate"] = certificate.to_json()
+        screen.say(str(certificate))
+    return Outcome(found, certificate is None or certificate.verdict.name in ("PROVED", "TESTED"))

@@ -1,0 +1,18 @@
+"""What a user names on the command line, turned into objects: models, examples, data, outputs."""
+
+from isthmus.cli.inputs.checkpoints import load_checkpoint
+from isthmus.cli.inputs.data import load_data
+from isthmus.cli.inputs.examples import example_for, parse_example
+from isthmus.cli.inputs.models import load_model
+from isthmus.cli.inputs.outputs import claim
+from isthmus.cli.inputs.provenance import provenance
+
+__all__ = [
+    "claim",
+    "example_for",
+    "load_checkpoint",
+    "load_data",
+    "load_model",
+    "parse_example",
+    "provenance",
+]

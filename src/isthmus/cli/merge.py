@@ -1,0 +1,92 @@
+"""`isthmus merge`: two or more checkpoints aligned to the first and averaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import isthmus.alignment as alignment
+import isthmus.discovery as discovery
+import isthmus.merging as merging
+from isthmus.cli import screen
+from isthmus.cli.app import Outcome, verb
+from isthmus.cli.inputs import claim, example_for, load_checkpoint, load_data, load_model
+from isthmus.cli.options import (
+    BatchOption,
+    DataOption,
+    ExampleOption,
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    Repair,
+    RepairOption,
+    RestartsOption,
+    SeedOption,
+)
+from isthmus.cli.showing import show_warnings
+from isthmus.ground import BadInput, save
+from isthmus.report.measuring import has_statistics
+from isthmus.testing.datasets import batches
+
+
+@verb
+def merge(
+    checkpoints: Annotated[
+        list[Path], typer.Argument(metavar="A B ...", help="Two or more; all align to the first.")
+    ],
+    model: ModelOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The merged checkpoint: .safetensors, .pt.")
+    ],
+    example: ExampleOption = None,
+    data: DataOption = None,
+    seed: SeedOption = 0,
+    restarts: RestartsOption = 1,
+    repair: RepairOption = None,
+    batch_size: BatchOption = 1000,
+    json: JsonOption = None,
+    force: ForceOption = False,
+) -> Outcome:
+    """Average checkpoints of one architecture after aligning all to the first."""
+    if len(checkpoints) < 2:
+        raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
+    claim(output, force=force, inputs=checkpoints)
+    module = load_model(model)
+    wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
+    if wanted and data is None:
+        raise BadInput(
+            "BatchNorm statistics need data to be recomputed on",
+            "give --data, or --repair none to average the statistics as they are",
+        )
+    loaded = [load_checkpoint(path, module) for path in checkpoints]
+    dataset = load_data(data) if data else None
+    inputs = example_for(example, dataset)
+    with screen.progress("merge") as step:
+        step("reading the graph", 0, len(loaded) + 1)
+        symmetry = discovery.discover(module, inputs)
+        method = alignment.WeightMatching(restarts=restarts)
+        fits = []
+        for number, params in enumerate(loaded[1:], 1):
+            step(f"matching {checkpoints[number].name}", number, len(loaded) + 1)
+            fits.append(
+                alignment.align(params, to=loaded[0], symmetry=symmetry, method=method, seed=seed)
+            )
+        step("averaging", len(loaded), len(loaded) + 1)
+        statistics = None
+        if wanted and dataset is not None:
+            train = batches(dataset.x_train, dataset.y_train, batch_size)
+            statistics = merging.RecomputeStatistics(module, train)
+        aligned = [loaded[0], *(fit.params for fit in fits)]
+        merged = merging.merge(aligned, method=merging.Average(), repair=statistics)
+    save(merged, output, force=force, inputs=checkpoints)
+    show_warnings(symmetry)
+    rows = [
+        {"checkpoint": str(path), "before": fit.before, "after": fit.after}
+        for path, fit in zip(checkpoints[1:], fits, strict=True)
+    ]
+    for row in rows:
+        screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
+    screen.say(f"wrote {output}, the average of {len(aligned)}")
+    return Outcome({"aligned": rows, "repaired": wanted, "output": str(output)})

@@ -1,0 +1,73 @@
+"""Options that several verbs share, each with its one meaning and its help text."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Split(StrEnum):
+    """The part of the data that a loss is measured on."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+class Repair(StrEnum):
+    """What is done to a merged model."""
+
+    NONE = "none"
+    STATISTICS = "statistics"
+
+
+CheckpointA = Annotated[Path, typer.Argument(metavar="A", help="The checkpoint aligned to.")]
+CheckpointB = Annotated[Path, typer.Argument(metavar="B", help="The checkpoint that is moved.")]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="FACTORY",
+        help="file.py:factory or pkg.module:factory, a callable that returns the module.",
+    ),
+]
+ExampleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--example",
+        metavar="SPEC",
+        help="The model's input: 1x784, 2x3x32x32:float, 1x16:int, ids=1x16:int. "
+        "Left out, a few samples of --data.",
+    ),
+]
+_DATA_HELP = (
+    "digits, mnist, fashion-mnist, cifar10, tinyshakespeare, a .npz or .safetensors file with x "
+    "and y, or pkg.module:factory."
+)
+DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help=_DATA_HELP)]
+NeededDataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=_DATA_HELP)]
+JsonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help='The result as data; "-" is standard output, and text then goes to standard error.',
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Fixes the run.")]
+RestartsOption = Annotated[
+    int, typer.Option("--restarts", min=1, help="How many starts the matching tries.")
+]
+PointsOption = Annotated[int, typer.Option("--points", min=2, help="Points on every path.")]
+BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Samples in one batch.")]
+RepairOption = Annotated[
+    Repair | None,
+    typer.Option(
+        "--repair",
+        help="statistics: recompute BatchNorm statistics of averaged models. "
+        "Left out: done where the model has BatchNorm.",
+    ),
+]

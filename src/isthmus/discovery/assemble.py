@@ -1,0 +1,256 @@
+"""Assembly: a typed program becomes a `Symmetry`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isthmus.algebra.groups import Character, GeneralLinear, Group, Motion, Orthogonal, monomial
+from isthmus.algebra.reps import Rep
+from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
+from isthmus.algebra.symmetry import Symmetry
+from isthmus.discovery import families, naming, units
+from isthmus.discovery.interpret import Reading
+from isthmus.discovery.nodes import (
+    SWAPS,
+    Kind,
+    Node,
+    Occurrence,
+    Terms,
+    settle,
+    unit_leaves,
+)
+from isthmus.discovery.redundant import without_redundant
+from isthmus.discovery.units import Units
+
+
+@dataclass
+class Leaf:
+    """What is decided about one leaf: its space, and how occurrences become characters."""
+
+    space: Space
+    mirrored: bool
+    signs: tuple[int, ...]
+
+    def character(self, term: Occurrence, dual: bool, solution: Units) -> Character:
+        """The character of an occurrence."""
+        scales, flips = solution.exponents(term.unit, term.node)
+        group = self.space.group
+        if isinstance(group, (GeneralLinear, Orthogonal)):
+            return Character(dual ^ self.mirrored)
+        turned = tuple(s * k for s, k in zip(self.signs, scales, strict=True))
+        return Character(dual ^ self.mirrored, turned, flips)
+
+
+def assemble(reading: Reading) -> Symmetry:
+    """Solve what was read, name the spaces, write down every rep."""
+    held = [
+        (unit, leaf)
+        for tensor in reading.parameters.values()
+        for axis in tensor.axes
+        for term in settle(axis)
+        for unit, leaf in unit_leaves(term.unit, term.node)
+    ]
+    solution = units.solve(reading.typing, held)
+    order = list(dict.fromkeys(leaf for _, leaf in held))
+    places = _places(reading)
+    movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
+    depends = families.dependencies(reading.typing.tensors, movable)
+    over = families.orient(depends, [leaf for leaf in order if leaf in movable])
+    for outer in {o for owners in over.values() for o in owners}:
+        outer.motions &= SWAPS
+    decided = _decide(reading, solution, over, places)
+    spaces = {leaf.space.name: leaf.space for leaf in decided.values()}
+    writer = _Writer(decided, solution)
+    reps = {
+        name: writer.rep(tensor.axes, reading.offsets.get(name, 0.0))
+        for name, tensor in reading.parameters.items()
+    }
+    whole = Symmetry(spaces, reps, dict(reading.program.aliases), tuple(reading.warnings))
+    return without_redundant(whole)
+
+
+Places = dict[Node, list[tuple[str, int, Occurrence, bool]]]
+
+
+def _places(reading: Reading) -> Places:
+    """Where each leaf occurs in parameters: name, dimension, occurrence, dual."""
+    found: Places = {}
+    for name, tensor in reading.parameters.items():
+        for d, axis in enumerate(tensor.axes):
+            for term in settle(axis):
+                for leaf in _opened(term):
+                    found.setdefault(leaf.node, []).append((name, d, leaf, leaf.dual))
+    return found
+
+
+def _opened(term: Occurrence) -> list[Occurrence]:
+    node = term.node
+    if node.kind is Kind.LEAF:
+        return [term]
+    out = []
+    for k, (part, turned) in enumerate(node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        out += [leaf for t in settle([inner]) for leaf in _opened(t)]
+    return out
+
+
+def _decide(
+    reading: Reading, solution: Units, over: dict[Node, list[Node]], places: Places
+) -> dict[Node, Leaf]:
+    """A named space with its group for every leaf on which something acts, outer ones first."""
+    names = naming.names(places, over)
+    decided: dict[Node, Leaf] = {}
+    for leaf in sorted(over, key=lambda n: len(over[n])):
+        mirrored = places[leaf][0][3]
+        group = _group(leaf, solution, places[leaf], mirrored)
+        if not group.motions:
+            continue
+        first = places[leaf]
+        signs = tuple(
+            next((1 if e[k] > 0 else -1 for e in _scales(first, solution) if e[k]), 1)
+            for k in range(solution.families.get(leaf, (0, 0))[0])
+        )
+        owners = tuple(decided[o].space.name for o in over[leaf] if o in decided)
+        space = Space(names[leaf], leaf.size, group, owners, tuple(leaf.why))
+        decided[leaf] = Leaf(space, mirrored, signs)
+    return decided
+
+
+def _scales(places: Sequence[tuple[str, int, Occurrence, bool]], solution: Units) -> list[tuple[int, ...]]:
+    return [solution.exponents(t.unit, t.node)[0] for _, _, t, _ in places]
+
+
+def _group(
+    leaf: Node,
+    solution: Units,
+    places: Sequence[tuple[str, int, Occurrence, bool]],
+    mirrored: bool,
+) -> Group:
+    """The group that the motions and the units of a leaf leave."""
+    scales, flips = solution.families.get(leaf, (0, 0))
+    felt = [(solution.exponents(t.unit, leaf), dual ^ mirrored) for _, _, t, dual in places]
+    signed = flips == 1 and all(f == (1,) for (_, f), _ in felt)
+    if leaf.size > 1 and signed and Motion.SHEAR in leaf.motions and scales == 1:
+        lead = felt[0][0][0][0]
+        if all(s == (-lead if dual else lead,) for (s, _), dual in felt) and abs(lead) == 1:
+            return GeneralLinear(leaf.size)
+    if leaf.size > 1 and signed and Motion.TURN in leaf.motions:
+        return Orthogonal(leaf.size)
+    swaps = leaf.size > 1 and Motion.SWAP in leaf.motions
+    return monomial(leaf.size, swaps=swaps, flips=flips, scales=scales)
+
+
+class _Writer:
+    """Writes the reps of parameters."""
+
+    def __init__(self, decided: dict[Node, Leaf], solution: Units) -> None:
+        self.decided, self.solution = decided, solution
+        self.labels: dict[int, str] = {}
+
+    def rep(self, axes: Sequence[Terms], offset: float) -> Rep:
+        """The rep of one parameter."""
+        self.labels = {}
+        needed = self._keys_elsewhere(axes)
+        self.labels = {key: chr(ord("a") + k) for k, key in enumerate(needed)}
+        rep = Rep.of([self._axis(settle(axis), {}) for axis in axes])
+        return Rep(rep.axes, offset if rep.spaces else 0.0)
+
+    def _keys_elsewhere(self, axes: Sequence[Terms]) -> list[int]:
+        """Keys of families that stand in another axis than the sum they go with."""
+        found: dict[int, None] = {}
+        for axis in axes:
+            here = {id(t.node) for t in settle(axis)}
+            for term in settle(axis):
+                for node in _families(term.node):
+                    key = id(node.key.find()[0]) if node.key else 0
+                    if key not in here and self._differs(Occurrence(node, False, term.unit)):
+                        found.setdefault(key)
+        return list(found)
+
+    def _differs(self, term: Occurrence) -> bool:
+        parts = [
+            self._axis(settle([Occurrence(p, t, term.unit.child(k, p))]), {})
+            for k, (p, t) in enumerate(term.node.parts)
+        ]
+        return any(part != parts[0] for part in parts)
+
+    def _axis(self, terms: Terms, chosen: dict[int, int]) -> Axis:
+        out: list[Term] = []
+        for k, term in enumerate(terms):
+            node = term.node
+            if node.kind is Kind.LEAF:
+                out.append(self._factor(term))
+            elif node.kind is Kind.FAMILY:
+                out += self._family(term, chosen)
+            else:
+                rest = terms[k + 1 :]
+                if any(self._keyed(t, node) for t in rest):
+                    out.append(self._sum(term, rest, chosen))
+                    return _merged(out)
+                out.append(self._sum(term, [], chosen))
+        return _merged(out)
+
+    def _keyed(self, term: Occurrence, key: Node) -> bool:
+        return any(n.key is not None and n.key.find()[0] is key for n in _families(term.node))
+
+    def _sum(self, term: Occurrence, rest: Terms, chosen: dict[int, int]) -> Term:
+        node = term.node
+        parts = []
+        for k, (part, turned) in enumerate(node.parts):
+            inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+            parts.append(self._axis(settle([inner, *rest]), {**chosen, id(node): k}))
+        label = self.labels.get(id(node), "")
+        if not label:
+            parts = [p for part in parts for p in _flattened(part)]
+            if all(len(p) == 1 and isinstance(p[0], Factor) and p[0].space is None for p in parts):
+                return Factor(sum(p[0].size for p in parts))
+        return Sum(tuple(parts), label)
+
+    def _family(self, term: Occurrence, chosen: dict[int, int]) -> Axis:
+        node = term.node
+        key = node.key.find()[0] if node.key else node
+        parts = [
+            self._axis(
+                settle([Occurrence(p, term.dual ^ t, term.unit.child(k, p))]), chosen
+            )
+            for k, (p, t) in enumerate(node.parts)
+        ]
+        if id(key) in chosen:
+            return parts[chosen[id(key)]]
+        if all(part == parts[0] for part in parts):
+            return parts[0]
+        return (Choice(tuple(parts), self.labels.get(id(key), "a")),)
+
+    def _factor(self, term: Occurrence) -> Factor:
+        leaf = self.decided.get(term.node)
+        if leaf is None:
+            return Factor(term.node.size)
+        character = leaf.character(term, term.dual, self.solution)
+        return Factor(term.node.size, leaf.space.name, character)
+
+
+def _families(node: Node) -> list[Node]:
+    node, _ = node.find()
+    found = [node] if node.kind is Kind.FAMILY and not node.collapsed else []
+    return found + [n for part, _ in node.parts for n in _families(part)]
+
+
+def _flattened(axis: Axis) -> list[Axis]:
+    """A sum that stands alone as its parts."""
+    if len(axis) == 1 and isinstance(axis[0], Sum) and not axis[0].label:
+        return list(axis[0].parts)
+    return [axis]
+
+
+def _merged(terms: Sequence[Term]) -> Axis:
+    """Neighbouring fixed factors as one."""
+    out: list[Term] = []
+    for term in terms:
+        last = out[-1] if out else None
+        plain = isinstance(term, Factor) and term.space is None
+        if plain and isinstance(last, Factor) and last.space is None:
+            out[-1] = Factor(last.size * term.size)
+        elif not (plain and term.size == 1 and len(terms) > 1):
+            out.append(term)
+    return tuple(out) if out else (Factor(1),)

@@ -1,0 +1,100 @@
+"""Products that sum over an axis: linear layers, matrix products, einsum."""
+
+from __future__ import annotations
+
+from isthmus.discovery.nodes import Terms
+from isthmus.discovery.rules.broadcast import broadcast, sum_of
+from isthmus.discovery.rules.table import Call, rule
+from isthmus.discovery.typing import Tensor, Typing
+
+
+def add_bias(call: Call, axes: list[Terms], bias: Tensor | None) -> list[Terms]:
+    """Add a vector along the last axis."""
+    return axes if bias is None else sum_of(call.typing, call.make(axes), bias)
+
+
+@rule("linear")
+def linear(call: Call) -> Tensor:
+    """x Wᵀ + b: the weight's columns are dual to the input's features."""
+    x, weight = call.tensor("input"), call.tensor("weight")
+    call.typing.contract(x.axes[-1], weight.axes[-1])
+    return call.make(add_bias(call, [*x.axes[:-1], *weight.axes[:-1]], call.optional("bias")))
+
+
+@rule("mm", "bmm", "matmul", "dot", "mv")
+def matmul(call: Call) -> Tensor:
+    """Matrix product, batched over leading dimensions."""
+    other = next(n for n in ("mat2", "other", "tensor", "vec") if n in call.op.arguments)
+    return call.make(matrix_product(call.typing, call.tensor("self"), call.tensor(other)))
+
+
+def matrix_product(typing: Typing, a: Tensor, b: Tensor) -> list[Terms]:
+    """The axes of ``a @ b``."""
+    if len(b.axes) == 1:
+        typing.contract(a.axes[-1], b.axes[0])
+        return list(a.axes[:-1])
+    typing.contract(a.axes[-1], b.axes[-2])
+    if len(a.axes) == 1:
+        return [*b.axes[:-2], b.axes[-1]]
+    left, right = Tensor(a.axes[:-2], a.dtype), Tensor(b.axes[:-2], b.dtype)
+    batch = broadcast(typing, left, right, typing.blend, lambda x: x, lambda y: y)
+    return [*batch, a.axes[-2], b.axes[-1]]
+
+
+@rule("addmm", "baddbmm", "addbmm", "addmv")
+def addmm(call: Call) -> Tensor:
+    """b + x W."""
+    names = [n for n in ("mat1", "batch1", "mat") if n in call.op.arguments]
+    others = [n for n in ("mat2", "batch2", "vec") if n in call.op.arguments]
+    axes = matrix_product(call.typing, call.tensor(names[0]), call.tensor(others[0]))
+    return call.make(sum_of(call.typing, call.make(axes), call.tensor("self")))
+
+
+@rule("bilinear")
+def bilinear(call: Call) -> Tensor:
+    """x₁ᵀ W x₂ + b."""
+    x, y, weight = call.tensor("input1"), call.tensor("input2"), call.tensor("weight")
+    call.typing.contract(x.axes[-1], weight.axes[1])
+    call.typing.contract(y.axes[-1], weight.axes[2])
+    lead = [call.typing.blend(a, b) for a, b in zip(x.axes[:-1], y.axes[:-1], strict=True)]
+    return call.make(add_bias(call, [*lead, weight.axes[0]], call.optional("bias")))
+
+
+@rule("einsum")
+def einsum(call: Call) -> Tensor:
+    """Letters are axes: kept and shared ones are blended, summed ones contracted."""
+    operands = call.tensors("tensors")
+    sources, _, target = call.op.arguments["equation"].replace(" ", "").partition("->")
+    letters = sources.split(",")
+    axes: dict[str, Terms] = {}
+    for k, (tensor, word) in enumerate(zip(operands, letters, strict=True)):
+        later = "".join(letters[k + 1 :]) + target
+        word = _expand_dots(word, len(tensor.axes))
+        for letter, axis in zip(word, tensor.axes, strict=True):
+            _enter(call.typing, axes, letter, axis, letter in later)
+    for letter in [x for x in axes if x not in _expand_dots(target, len(call.sizes))]:
+        if letter not in _summed(letters):
+            call.typing.restrict(axes[letter])
+            call.typing.still(axes[letter])
+    return call.make([axes[x] for x in _expand_dots(target, len(call.sizes))])
+
+
+def _expand_dots(word: str, ndim: int) -> str:
+    if "..." not in word:
+        return word
+    missing = ndim - len(word) + 3
+    return word.replace("...", "".join(chr(0x2460 + k) for k in range(missing)))
+
+
+def _summed(words: list[str]) -> set[str]:
+    """Letters that at least two operands have."""
+    return {x for word in words for x in word if sum(x in w for w in words) > 1}
+
+
+def _enter(typing: Typing, axes: dict[str, Terms], letter: str, axis: Terms, kept: bool) -> None:
+    if letter not in axes:
+        axes[letter] = axis
+    elif kept:
+        axes[letter] = typing.blend(axes[letter], axis)
+    else:
+        typing.contract(axes[letter], axis)

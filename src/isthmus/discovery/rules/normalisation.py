@@ -1,0 +1,142 @@
+"""Normalisation layers (mathematics.md 4.3)."""
+
+from __future__ import annotations
+
+from isthmus.discovery.nodes import ZERO, Occurrence, Terms, Unit, settle
+from isthmus.discovery.rules.table import Call, rule
+from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.unify import match
+
+
+def affine(typing: Typing, axis: Terms, gain: Terms | None, bias: Terms | None) -> Terms:
+    """γ ⊙ x̂ + β: the gain's scale is the output's; signs of gain and input multiply."""
+    out = axis
+    if gain is not None:
+        out = typing.blend(axis, gain)
+    if bias is not None:
+        typing.restrict(out)
+        out = typing.tie(out, bias)
+    return out
+
+
+def normalised(typing: Typing, axis: Terms, *, signs: bool) -> Terms:
+    """x̂ has no scale; its sign is the input's where the norm is odd per coordinate."""
+    out: Terms = []
+    for term in settle(axis):
+        unit = Unit(term.node) if signs and term.unit is not ZERO else ZERO
+        if unit is not ZERO:
+            typing.relate_scales({unit: 1})
+            typing.relate_flips(unit, term.unit)
+        out.append(Occurrence(term.node, term.dual, unit))
+    return out
+
+
+def _vector(tensor: Tensor | None) -> Terms | None:
+    return tensor.axes[0] if tensor is not None else None
+
+
+@rule("batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
+def batch_norm(call: Call) -> Tensor:
+    """Evaluation: the statistics carry the scale of the input, gain and bias that of the output.
+
+    μ → αμ, var + ε → α²(var + ε), γ → sgn(α) γ. The offset ε of the variance is noted by
+    discovery (`offsets`).
+    """
+    typing, x = call.typing, call.tensor("input")
+    mean, variance = call.optional("running_mean"), call.optional("running_var")
+    typing.commute(x)
+    for d, axis in enumerate(x.axes):
+        if d != 1:
+            typing.still(axis)
+    channel = x.axes[1]
+    if mean is None or variance is None:
+        # Without running statistics the batch's own are used, and ε breaks the scale.
+        typing.unscaled(channel)
+    else:
+        typing.tie(channel, mean.axes[0])
+        _square(typing, channel, variance.axes[0])
+    core = normalised(typing, channel, signs=True)
+    weight, bias = _vector(call.optional("weight")), _vector(call.optional("bias"))
+    out = list(x.axes)
+    out[1] = affine(typing, core, weight, bias)
+    return call.make(out)
+
+
+def _square(typing: Typing, channel: Terms, variance: Terms) -> None:
+    for a, b in match(typing, channel, variance, dual=False):
+        typing.relate_scales({b.unit: 1, a.unit: -2})
+        typing.relate_flips(b.unit)
+
+
+@rule("instance_norm")
+def instance_norm(call: Call) -> Tensor:
+    """Per channel, by the sample's own statistics: signs pass, ε breaks scales."""
+    typing, x = call.typing, call.tensor("input")
+    typing.commute(x)
+    for axis in x.axes:
+        typing.unscaled(axis)
+    typing.mixed(x.axes, range(2, len(x.axes)))
+    for axis in x.axes[2:]:
+        typing.unflipped(axis)
+    core = normalised(typing, x.axes[1], signs=True)
+    out = list(x.axes)
+    out[1] = affine(typing, core, _vector(call.optional("weight")), _vector(call.optional("bias")))
+    return call.make(out)
+
+
+@rule("layer_norm", "native_layer_norm")
+def layer_norm(call: Call) -> Tensor:
+    """Mean and variance over the last axes: permutations; gain and bias carry the output's scale."""
+    return _over_last(call, signs=False)
+
+
+@rule("rms_norm", "_fused_rms_norm")
+def rms_norm(call: Call) -> Tensor:
+    """Mean square over the last axes: permutations and signs."""
+    return _over_last(call, signs=True)
+
+
+def _over_last(call: Call, *, signs: bool) -> Tensor:
+    typing, x = call.typing, call.tensor("input")
+    count = len(call.get("normalized_shape"))
+    typing.mixed(x.axes, range(len(x.axes) - count, len(x.axes)))
+    typing.commute(x)
+    for axis in x.axes:
+        typing.unscaled(axis)
+        if not signs:
+            typing.unflipped(axis)
+    weight, bias = call.optional("weight"), call.optional("bias")
+    out = list(x.axes)
+    for k in range(-count, 0):
+        core = normalised(typing, x.axes[k], signs=signs)
+        gain = weight.axes[k] if weight is not None else None
+        out[k] = affine(typing, core, gain, bias.axes[k] if bias is not None else None)
+    if count > 1:
+        _single_scale(typing, out[-count:])
+    return call.make(out)
+
+
+def _single_scale(typing: Typing, axes: list[Terms]) -> None:
+    """A gain over several axes: a scale per axis is allowed, as for any product."""
+    for axis in axes:
+        typing.restrict(axis)
+
+
+@rule("group_norm", "native_group_norm")
+def group_norm(call: Call) -> Tensor:
+    """Channels (group, member): members permute inside groups, groups as blocks."""
+    typing, x = call.typing, call.tensor("input")
+    groups = int(call.get("num_groups", call.get("group", 1)))
+    size = x.sizes[1]
+    typing.commute(x)
+    for axis in x.axes:
+        typing.still(axis)
+    out = list(x.axes)
+    pieces = typing.split(x.axes[1], [groups, size // groups]) if groups > 1 else [x.axes[1]]
+    if pieces is None:
+        typing.pin(x.axes[1])
+        pieces = [x.axes[1]]
+    typing.mixed([x.axes[0], pieces[0]], ())
+    core = normalised(typing, [t for piece in pieces for t in piece], signs=False)
+    out[1] = affine(typing, core, _vector(call.optional("weight")), _vector(call.optional("bias")))
+    return call.make(out)

@@ -1,0 +1,121 @@
+"""Recurrent layers (mathematics.md 4.5): one space for the hidden state and all its gates."""
+
+from __future__ import annotations
+
+from isthmus.discovery.nodes import NONE, ZERO, Kind, Node, Occurrence, Terms, size_of
+from isthmus.discovery.rules.table import Call, rule
+from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.unify import family_of
+
+
+@rule("lstm")
+def lstm(call: Call) -> list[Tensor]:
+    """Gates i, f, o permute; the cell gate g, the state and its readers also flip signs."""
+    return _recurrent(call, gates=4, flipping={2}, initial=2)
+
+
+@rule("gru")
+def gru(call: Call) -> list[Tensor]:
+    """Gates r, z permute; the candidate, the state and its readers also flip signs."""
+    return _recurrent(call, gates=3, flipping={2}, initial=1)
+
+
+@rule("rnn_tanh")
+def rnn_tanh(call: Call) -> list[Tensor]:
+    """Signed permutations of the state."""
+    return _recurrent(call, gates=1, flipping={0}, initial=1)
+
+
+@rule("rnn_relu")
+def rnn_relu(call: Call) -> list[Tensor]:
+    """Permutations and positive scales of the state."""
+    return _recurrent(call, gates=1, flipping=set(), initial=1, scaling=True)
+
+
+def _recurrent(
+    call: Call, *, gates: int, flipping: set[int], initial: int, scaling: bool = False
+) -> list[Tensor]:
+    typing = call.typing
+    layers, both = int(call.get("num_layers")), bool(call.get("bidirectional"))
+    params = call.tensors("params")
+    directions = 2 if both else 1
+    per = len(params) // (layers * directions)
+    biased = bool(call.get("has_biases"))
+    features = call.tensor("input").axes[-1]
+    if per != (4 if biased else 2):
+        return _refuse(call, params)
+    states: list[Terms] = []
+    for layer in range(layers):
+        made: list[Terms] = []
+        for side in range(directions):
+            first = (layer * directions + side) * per
+            cell = _Cell(typing, gates, flipping, scaling)
+            made.append(cell.type(features, params[first : first + per]))
+            _initial(call, layer * directions + side, made[-1], initial)
+        states += made
+        features = made[0] if not both else typing.concatenate(made)
+    output = call.make([*call.tensor("input").axes[:-1], features])
+    return [output, *(_final(call, k, states) for k in range(1, len(call.op.shapes)))]
+
+
+class _Cell:
+    """One direction of one layer."""
+
+    def __init__(self, typing: Typing, gates: int, flipping: set[int], scaling: bool) -> None:
+        self.typing, self.gates, self.flipping, self.scaling = typing, gates, flipping, scaling
+
+    def type(self, features: Terms, params: list[Tensor]) -> Terms:
+        """Tie weights and biases to the state's space; returns the state."""
+        typing = self.typing
+        inner, recurrent = params[0], params[1]
+        size = size_of(recurrent.axes[1])
+        state = typing.free(size)
+        typing.restrict(state)
+        if not self.scaling:
+            typing.unscaled(state)
+        if not self.flipping:
+            typing.unflipped(state)
+        typing.contract(features, inner.axes[1])
+        typing.contract(state, recurrent.axes[1])
+        for param in params:
+            pieces = [
+                typing.cut([param.axes[0]], 0, k * size, (k + 1) * size)[0] for k in range(self.gates)
+            ]
+            for k, piece in enumerate(pieces):
+                felt = state if k in self.flipping or self.scaling else _plain(state)
+                typing.tie(piece, felt)
+        return state
+
+
+def _plain(axis: Terms) -> Terms:
+    """The same coordinates, without sign or scale."""
+    return [Occurrence(t.node, t.dual, ZERO) for t in axis]
+
+
+def _initial(call: Call, k: int, state: Terms, count: int) -> None:
+    """A given initial state is fixed; one of zeros is no constraint."""
+    given = call.op.arguments.get("hx")
+    listed = given if isinstance(given, list) else [given]
+    for ref in listed[:count]:
+        tensor = call.values.get(getattr(ref, "name", ""))
+        if tensor is not None and tensor.fill != 0:
+            call.typing.tie(call.typing.cut(tensor.axes, 0, k, k + 1)[-1], state)
+
+
+def _final(call: Call, index: int, states: list[Terms]) -> Tensor:
+    """The final states: along the first axis, one space per layer and direction."""
+    batch = [call.typing.constant(n) for n in call.op.shapes[index].sizes[1:-1]]
+    if len(states) == 1:
+        return call.make([[], *batch, states[0]], index)
+    key = Node(len(states), NONE)
+    key.refine(Kind.SUM, [(Node(1, NONE), False) for _ in states])
+    members = family_of([call.typing.wrap(state) for state in states], key)
+    return call.make([[Occurrence(key, False, ZERO)], *batch, [members]], index)
+
+
+def _refuse(call: Call, params: list[Tensor]) -> list[Tensor]:
+    """Projections and other variants: nothing may act on their parameters."""
+    for tensor in (*params, call.tensor("input")):
+        for axis in tensor.axes:
+            call.typing.pin(axis)
+    return [call.typing.inert(shape) for shape in call.op.shapes]

@@ -1,0 +1,270 @@
+"""Units of measure: integer equations between log-scales, and between signs, solved exactly.
+
+Every occurrence of a space in a tensor carries an unknown scale and sign per coordinate. The
+operators relate them (a gate adds, a power multiplies, GELU sets to zero). The integer kernel of
+these equations is the group of scalings; each unit becomes a vector of exponents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from isthmus.discovery.nodes import ZERO, Kind, Node, Unit, unit_leaves
+from isthmus.discovery.typing import Typing
+
+
+@dataclass
+class _Linked:
+    """Units that are equal up to sign, in a union-find; a class may be known to be zero."""
+
+    parent: dict[Unit, tuple[Unit, int]] = field(default_factory=dict)
+    zero: set[Unit] = field(default_factory=set)
+
+    def find(self, unit: Unit) -> tuple[Unit, int]:
+        sign, path = 1, unit
+        while path in self.parent:
+            path, s = self.parent[path]
+            sign *= s
+        if path is not unit:
+            self.parent[unit] = (path, sign)
+        return path, sign
+
+    def nil(self, unit: Unit) -> None:
+        self.zero.add(self.find(unit)[0])
+
+    def link(self, a: Unit, b: Unit, sign: int) -> None:
+        """State ``a = sign b``."""
+        (x, s), (y, t) = self.find(a), self.find(b)
+        relation = s * sign * t
+        if x is y:
+            if relation < 0:
+                self.zero.add(x)
+            return
+        self.parent[x] = (y, relation)
+        if x in self.zero:
+            self.zero.add(y)
+
+    def reduce(self, equation: dict[Unit, int]) -> dict[Unit, int]:
+        out: dict[Unit, int] = {}
+        for unit, k in equation.items():
+            root, sign = self.find(unit)
+            if root not in self.zero:
+                out[root] = out.get(root, 0) + sign * k
+        return {u: k for u, k in out.items() if k}
+
+
+@dataclass
+class Units:
+    """The solution: exponents of every leaf unit, and the number of families per leaf."""
+
+    scales: dict[Unit, tuple[int, ...]]
+    flips: dict[Unit, tuple[int, ...]]
+    families: dict[Node, tuple[int, int]]
+
+    def exponents(self, unit: Unit, leaf: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """(scale exponents, sign exponents) with which a leaf occurrence feels its leaf's units."""
+        scales, flips = self.families.get(leaf, (0, 0))
+        return self.scales.get(unit, (0,) * scales), self.flips.get(unit, (0,) * flips)
+
+
+def solve(typing: Typing, held: Iterable[tuple[Unit, Node]]) -> Units:
+    """Solve for the units that parameters hold: ``(unit, leaf)`` pairs."""
+    wanted: dict[Node, list[Unit]] = {}
+    for unit, leaf in held:
+        if unit is not ZERO:
+            wanted.setdefault(leaf, []).append(unit)
+    scale, flip = _equations(typing, wanted)
+    scales, n_scales = _kernel(scale, wanted, modulus=0)
+    flips, n_flips = _kernel(flip, wanted, modulus=2)
+    families = {leaf: (n_scales.get(leaf, 0), n_flips.get(leaf, 0)) for leaf in wanted}
+    return Units(scales, flips, families)
+
+
+def _equations(
+    typing: Typing, wanted: dict[Node, list[Unit]]
+) -> tuple[list[dict[Unit, int]], list[dict[Unit, int]]]:
+    """All equations, on the units of leaves."""
+    scale = [e for equation in typing.scale_equations for e in _open(equation)]
+    flip = [
+        e for units in typing.flip_equations for e in _open(dict(_counts(units)))
+    ]
+    seen: dict[Unit, None] = {}
+    every = [u for e in (*typing.scale_equations, *map(_counts, typing.flip_equations)) for u in e]
+    for unit in [*every, *(u for units in wanted.values() for u in units)]:
+        above: Unit | None = unit
+        while above is not None and above not in seen:
+            seen[above] = None
+            above = above.parent
+    for unit in seen:
+        more = _collapsed(unit)
+        scale += more
+        flip += [{u: 1 for u in e} for e in more]
+    still = {node.find()[0] for node in typing.frozen}
+    for leaf in still:
+        for unit in wanted.get(leaf, ()):
+            scale.append({unit: 1})
+            flip.append({unit: 1})
+    return scale, flip
+
+
+def _counts(units: Iterable[Unit]) -> dict[Unit, int]:
+    out: dict[Unit, int] = {}
+    for unit in units:
+        out[unit] = out.get(unit, 0) + 1
+    return out
+
+
+def _open(equation: dict[Unit, int]) -> list[dict[Unit, int]]:
+    """One equation per leaf; where the structures do not agree, everything is zero."""
+    opened = []
+    for unit in equation:
+        assert unit.node is not None
+        opened.append(unit_leaves(unit, unit.node))
+    lengths = {len(leaves) for leaves in opened}
+    agree = len(lengths) == 1 and all(
+        len({leaf for _, leaf in column}) == 1 for column in zip(*opened, strict=False)
+    )
+    if not agree:
+        return [{u: 1} for leaves in opened for u, _ in leaves if u is not ZERO]
+    out: list[dict[Unit, int]] = []
+    for column in zip(*opened, strict=True):
+        merged: dict[Unit, int] = {}
+        for (unit, _), k in zip(column, equation.values(), strict=True):
+            if unit is not ZERO:
+                merged[unit] = merged.get(unit, 0) + k
+        out.append(merged)
+    return [e for e in out if e]
+
+
+def _collapsed(unit: Unit) -> list[dict[Unit, int]]:
+    """A collapsed family is one space: the units of its members are equal."""
+    if unit.node is None:
+        return []
+    node, _ = unit.node.find()
+    if node.kind is not Kind.FAMILY or not node.collapsed:
+        return []
+    first = unit_leaves(unit.child(0, node.parts[0][0]), node.parts[0][0])
+    out = []
+    for k, child in unit.children.items():
+        others = unit_leaves(child, node.parts[k][0])
+        for (a, _), (b, _) in zip(first, others, strict=False):
+            if a is not b:
+                out.append({u: s for u, s in ((a, 1), (b, -1)) if u is not ZERO})
+    return out
+
+
+def _kernel(
+    equations: list[dict[Unit, int]], wanted: dict[Node, list[Unit]], modulus: int
+) -> tuple[dict[Unit, tuple[int, ...]], dict[Node, int]]:
+    """Exponent vectors for the wanted units: a basis of solutions, leaf by leaf."""
+    linked, left = _link(equations, modulus)
+    exponents: dict[Unit, tuple[int, ...]] = {}
+    counts: dict[Node, int] = {}
+    by_leaf: dict[Node, list[dict[Unit, int]]] = {}
+    for equation in left:
+        unit = next(iter(equation))
+        leaf = unit_leaves(unit, unit.node)[0][1] if unit.node is not None else None
+        if leaf is not None:
+            by_leaf.setdefault(leaf, []).append(equation)
+    for leaf, units in wanted.items():
+        roots = {r for r, _ in map(linked.find, units) if r not in linked.zero}
+        basis = _nullspace(by_leaf.get(leaf, []), sorted_units(roots, units, linked), modulus)
+        counts[leaf] = len(basis)
+        for unit in units:
+            root, sign = linked.find(unit)
+            sign = sign if not modulus else 1
+            exponents[unit] = tuple(sign * vector.get(root, 0) for vector in basis)
+    return exponents, counts
+
+
+def sorted_units(roots: set[Unit], units: Sequence[Unit], linked: _Linked) -> list[Unit]:
+    """Roots in the order in which the units meet them, so that results do not depend on hashing."""
+    found: dict[Unit, None] = {}
+    for unit in units:
+        root = linked.find(unit)[0]
+        if root in roots:
+            found.setdefault(root)
+    return list(found)
+
+
+def _link(
+    equations: list[dict[Unit, int]], modulus: int
+) -> tuple[_Linked, list[dict[Unit, int]]]:
+    """Use up equations of one or two terms; return the rest, reduced."""
+    linked, left = _Linked(), equations
+    while True:
+        rest: list[dict[Unit, int]] = []
+        for equation in left:
+            reduced = linked.reduce(equation)
+            if modulus:
+                reduced = {u: 1 for u, k in reduced.items() if k % modulus}
+            values = list(reduced.items())
+            if len(values) == 1:
+                linked.nil(values[0][0])
+            elif len(values) == 2 and abs(values[0][1]) == abs(values[1][1]):
+                sign = 1 if modulus else -values[0][1] * values[1][1]
+                linked.link(values[0][0], values[1][0], 1 if sign > 0 else -1)
+            elif values:
+                rest.append(reduced)
+        if len(rest) == len(left):
+            return linked, rest
+        left = rest
+
+
+def _nullspace(
+    equations: list[dict[Unit, int]], wanted: list[Unit], modulus: int
+) -> list[dict[Unit, int]]:
+    """A basis of the integer solutions, seen on the wanted units."""
+    hidden = [u for u in dict.fromkeys(v for e in equations for v in e) if u not in set(wanted)]
+    # Unknowns that no parameter holds are eliminated first, so that parameters stay free.
+    order = hidden + wanted
+    rows = [[Fraction(e.get(u, 0)) for u in order] for e in equations]
+    pivots = eliminate(rows, len(order), modulus)
+    free = [k for k in range(len(order)) if k not in pivots]
+    basis = []
+    for k in free:
+        vector = {k: Fraction(1)} | {p: -rows[r][k] for p, r in pivots.items() if rows[r][k]}
+        scale = math.lcm(*(v.denominator for v in vector.values()))
+        seen = {order[c]: int(v * scale) for c, v in vector.items() if c >= len(hidden)}
+        seen = {u: v % modulus if modulus else v for u, v in seen.items()}
+        seen = {u: v for u, v in seen.items() if v}
+        if seen:
+            basis.append(seen)
+    return _independent(basis, wanted, modulus)
+
+
+def eliminate(rows: list[list[Fraction]], width: int, modulus: int) -> dict[int, int]:
+    """Reduced row echelon form in place; returns pivot column → row."""
+    pivots: dict[int, int] = {}
+    top = 0
+    for column in range(width):
+        pick = next((r for r in range(top, len(rows)) if rows[r][column]), None)
+        if pick is None:
+            continue
+        rows[top], rows[pick] = rows[pick], rows[top]
+        head = rows[top][column]
+        rows[top] = [v / head for v in rows[top]]
+        for r in range(len(rows)):
+            factor = rows[r][column]
+            if r != top and factor:
+                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[top], strict=True)]
+                if modulus:
+                    rows[r] = [Fraction(int(v) % modulus) for v in rows[r]]
+        pivots[column] = top
+        top += 1
+    return pivots
+
+
+def _independent(
+    basis: list[dict[Unit, int]], wanted: list[Unit], modulus: int
+) -> list[dict[Unit, int]]:
+    """Drop vectors that say nothing new about the wanted units."""
+    kept: list[dict[Unit, int]] = []
+    for vector in basis:
+        rows = [[Fraction(v.get(u, 0)) for u in wanted] for v in (*kept, vector)]
+        if len(eliminate(rows, len(wanted), modulus)) == len(kept) + 1:
+            kept.append(vector)
+    return kept

@@ -1,0 +1,127 @@
+"""verify: random elements of the whole group change no output, in float64."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.algebra.groups import FLOAT
+from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.discovery.capture import Example, as_inputs
+from isthmus.discovery.precision import DoublePrecision
+from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.params import params_of
+
+TOLERANCE = 1e-9
+"""The largest relative change of the outputs that counts as none."""
+
+
+def verify(
+    symmetry: Symmetry,
+    model: nn.Module,
+    example: Example,
+    *,
+    samples: int = 8,
+    seed: int = 0,
+    scale: float = 0.3,
+    randomise: bool = True,
+) -> Certificate:
+    """Check in float64 that sampled elements of the whole group keep the function.
+
+    Parameters are randomised around the model's own (gains of 1 and biases of 0 would hide
+    errors); ``randomise=False`` checks the model as it is.
+
+    Returns:
+        A certificate, TESTED or REFUTED; ``evidence["relative_error"]`` is the largest change of
+        the outputs over their largest absolute value, ``evidence["culprits"]`` the spaces that
+        fail on their own.
+    """
+    double = copy.deepcopy(model).to(FLOAT).eval()
+    generator = torch.Generator().manual_seed(seed)
+    inputs = _inputs(example, generator)
+    params = {n: t.to(FLOAT) if t.is_floating_point() else t for n, t in params_of(double).items()}
+    if randomise:
+        params = _perturbed(params, generator)
+    before = run(double, params, inputs)
+    worst = 0.0
+    for _ in range(samples):
+        g = symmetry.sample(generator, scale)
+        worst = max(worst, relative_change(before, run(double, symmetry.act(g, params), inputs)))
+    good = worst <= TOLERANCE
+    culprits = [] if good else _culprits(symmetry, double, params, inputs, before, generator)
+    return Certificate(
+        claim=f"{samples} random elements of the whole group keep the function",
+        verdict=Verdict.TESTED if good else Verdict.REFUTED,
+        margin=TOLERANCE - worst,
+        evidence={"relative_error": worst, "samples": samples, "seed": seed, "culprits": culprits},
+    )
+
+
+def run(model: nn.Module, params: Params, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> list[Tensor]:
+    """All tensors that the model returns with these parameters."""
+    args, kwargs = inputs
+    with torch.no_grad(), DoublePrecision():
+        out = torch.func.functional_call(model, dict(params), args, kwargs, tie_weights=True)
+    leaves, _ = torch.utils._pytree.tree_flatten(out)
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+
+def relative_change(before: list[Tensor], after: list[Tensor]) -> float:
+    """The largest absolute change over the largest absolute value."""
+    worst = 0.0
+    for a, b in zip(before, after, strict=True):
+        if a.is_floating_point() and a.numel():
+            size = float(a.abs().max()) or 1.0
+            worst = max(worst, float((a - b).abs().max()) / size)
+    return worst if worst == worst else float("inf")
+
+
+def _inputs(example: Example, generator: torch.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The example in float64; float inputs of zeros are replaced by noise, so that they count."""
+
+    def wide(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_floating_point():
+            plain = value.device.type == "meta" or not bool(value.any())
+            noise = torch.randn(value.shape, generator=generator, dtype=FLOAT)
+            return noise if plain else value.to(FLOAT)
+        return value
+
+    args, kwargs = as_inputs(example)
+    return tuple(wide(a) for a in args), {k: wide(v) for k, v in kwargs.items()}
+
+
+def _perturbed(params: Params, generator: torch.Generator) -> Params:
+    """Each tensor plus noise of its own size; variances stay positive because they are scaled."""
+    out: Params = {}
+    for name, tensor in params.items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            out[name] = tensor
+            continue
+        noise = torch.randn(tensor.shape, generator=generator, dtype=FLOAT)
+        if bool((tensor > 0).all()):
+            out[name] = tensor * torch.exp(0.3 * noise)
+        else:
+            size = float(tensor.square().mean().sqrt()) or 0.1
+            out[name] = tensor + 0.3 * size * noise
+    return out
+
+
+def _culprits(
+    symmetry: Symmetry,
+    model: nn.Module,
+    params: Params,
+    inputs: tuple[tuple[Any, ...], dict[str, Any]],
+    before: list[Tensor],
+    generator: torch.Generator,
+) -> list[str]:
+    """The spaces whose own elements change the function."""
+    found = []
+    for name in symmetry.spaces:
+        alone = symmetry.restrict(lambda space, name=name: space.name == name)  # type: ignore[misc]
+        moved = alone.act(alone.sample(generator), params)
+        if relative_change(before, run(model, moved, inputs)) > TOLERANCE:
+            found.append(name)
+    return found

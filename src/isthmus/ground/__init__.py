@@ -1,0 +1,71 @@
+"""Ground: the words that all else uses. Errors, Params, checkpoints, results, certificates."""
+
+from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.checkpoints import load, save
+from isthmus.ground.errors import (
+    BadCheckpoint,
+    BadInput,
+    CannotWrite,
+    CaptureFailed,
+    Disconnected,
+    DtypeMismatch,
+    IsthmusError,
+    MissingExtra,
+    NotAMember,
+    NotASymmetry,
+    NotFinite,
+    OutputExists,
+    ShapeMismatch,
+    UnknownName,
+    UnknownOperator,
+    closest,
+)
+from isthmus.ground.params import (
+    Params,
+    aliases,
+    check,
+    distance,
+    distances,
+    is_real_valued,
+    lerp,
+    norm,
+    params_of,
+)
+from isthmus.ground.results import Result, plain
+from isthmus.ground.writing import atomic_write, refuse_existing
+
+__all__ = [
+    "BadCheckpoint",
+    "BadInput",
+    "CannotWrite",
+    "CaptureFailed",
+    "Certificate",
+    "Disconnected",
+    "DtypeMismatch",
+    "IsthmusError",
+    "MissingExtra",
+    "NotAMember",
+    "NotASymmetry",
+    "NotFinite",
+    "OutputExists",
+    "Params",
+    "Result",
+    "ShapeMismatch",
+    "UnknownName",
+    "UnknownOperator",
+    "Verdict",
+    "aliases",
+    "atomic_write",
+    "check",
+    "closest",
+    "distance",
+    "distances",
+    "is_real_valued",
+    "lerp",
+    "load",
+    "norm",
+    "params_of",
+    "plain",
+    "refuse_existing",
+    "save",
+]

@@ -1,0 +1,25 @@
+"""Reports: two checkpoints connected, the result in words, and one HTML file that shows it."""
+
+from isthmus.report.connect import Settings, connect
+from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
+from isthmus.report.folder import FILES, protect, write_folder
+from isthmus.report.page import page, require_report
+from isthmus.report.plots import barrier_svg
+from isthmus.report.words import headline, short
+
+__all__ = [
+    "ALIGNED",
+    "FILES",
+    "HOME",
+    "NAIVE",
+    "Connection",
+    "Settings",
+    "barrier_svg",
+    "connect",
+    "headline",
+    "page",
+    "protect",
+    "require_report",
+    "short",
+    "write_folder",
+]
