@@ -67,7 +67,7 @@ CASES = {
     ),
     "monomials over heads": symmetry(
         [HEADS[0], Space("v", 2, Monomial(2, scales=2, flips=2), ("head",))],
-        {"a": "(head v^(1,0;1,0))", "b": "(head v^(0,-1;0,1)) ⊗ 2", "c": "(v* head)"},
+        {"a": "(head v^(a;a))", "b": "(head v^(b-1;b)) ⊗ 2", "c": "(v* head)"},
     ),
     "a wreath over heads": symmetry(
         [HEADS[0], Space("v", 4, Wreath(GeneralLinear(2), 2), ("head",))],
@@ -90,10 +90,10 @@ CASES = {
     "offset": symmetry(
         [Space("c", 3, Monomial(3, scales=2)), Space("p", 2, PositiveScaling(2))],
         {
-            "variance": "c^(2,0;) - 1e-05",
-            "mean": "c^(1,0;)",
-            "gain": "c^(0,1;)",
-            "x": "p^(3;) ⊗ c* - -0.5",
+            "variance": "c^(a2;) - 1e-05",
+            "mean": "c^(a;)",
+            "gain": "c^(b;)",
+            "x": "p^(a3;) ⊗ c* - -0.5",
         },
     ),
     "recurrent": symmetry(
@@ -129,9 +129,6 @@ def test_the_inverse_undoes(symmetry, seed):
     params, g = params_for(symmetry, seed), symmetry.sample(seed)
     assert distance(symmetry.act(~g, symmetry.act(g, params)), params) < 1e-10
     assert distance(symmetry.act(g @ ~g, params), params) < 1e-10
-    assert (~~g @ ~g).moved.keys() <= {
-        n for n, s in symmetry.spaces.items() if isinstance(s.group, Orthogonal | GeneralLinear)
-    } | {"v", "g", "m"}
 
 
 @cases
@@ -219,12 +216,10 @@ def test_an_offset_is_added_before_and_taken_off_after():
     g = symmetry.sample(0)
     params = params_for(symmetry, 0)
     scale = g.values["c"].logs[0].exp()
-    expected = (params["variance"] + 1e-5 * -1)[g.values["c"].perm] * scale**2 + 1e-5
-    moved = symmetry.act(g, params)["variance"]
-    found = (params["variance"] - 1e-5)[g.values["c"].perm] * scale**2 + 1e-5
-    plus = (params["variance"] + 1e-5)[g.values["c"].perm] * scale**2 - 1e-5
-    assert torch.allclose(expected, found)
-    assert torch.allclose(moved, found, atol=1e-14) or torch.allclose(moved, plus, atol=1e-14)
+    expected = (params["variance"] + 1e-5)[g.values["c"].perm] * scale**2 - 1e-5
+    assert torch.allclose(symmetry.act(g, params)["variance"], expected, rtol=0, atol=1e-14)
+    without = params["variance"][g.values["c"].perm] * scale**2
+    assert not torch.allclose(expected, without, rtol=0, atol=1e-7)
 
 
 def test_dtypes_are_kept_and_half_precision_is_computed_wide():

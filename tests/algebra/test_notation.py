@@ -35,7 +35,6 @@ SPACES = {
         Space("w", 4, Wreath(Monomial(2, flips=1), 2)),
     )
 }
-powers = st.integers(-3, 3)
 
 
 @st.composite
@@ -48,9 +47,8 @@ def factors(draw):
     if draw(st.booleans()):
         character = draw(st.sampled_from([natural, natural.inverse()]))
     else:
-        scales, flips = (
-            tuple(draw(powers) for _ in part) for part in (natural.scales, natural.flips)
-        )
+        scales = tuple(draw(st.integers(-3, 3)) for _ in natural.scales)
+        flips = tuple(draw(st.integers(0, 1)) for _ in natural.flips)
         character = Character(draw(st.booleans()), scales, flips)
     return Factor(SPACES[name].size, name, character)
 
@@ -111,14 +109,16 @@ def test_blocks_tile_the_parameter(axes):
     [
         ("block.up ⊗ stem*", (2, 3), ("block.up", "stem")),
         ("(key* 4) ⊗ 5", (8, 5), ("key",)),
-        ("block.up^(2;) - 1e-05", (2,), ("block.up",)),
+        ("block.up^(a2;) - 1e-05", (2,), ("block.up",)),
         ("key* ⊗ (stem 4 4)", (2, 48), ("key", "stem")),
         ("(key + key* + 1)", (5,), ("key",)),
         ("a:(1 + 1) ⊗ a:{key | 2}", (2, 2), ("key",)),
-        ("0.weight^(1,0;1)", (2,), ("0.weight",)),
-        ("0.weight*^(0,3;0)", (2,), ("0.weight",)),
+        ("0.weight^(a;a)", (2,), ("0.weight",)),
+        ("0.weight*^(b3;)", (2,), ("0.weight",)),
         ("1", (1,), ()),
         ("scalar", (), ()),
+        ("(0.weight^(a2 b-1;) 2)", (4,), ("0.weight",)),
+        ("0.weight^(;)", (2,), ("0.weight",)),
         ("scalar - 0.5", (), ()),
     ],
 )
@@ -149,11 +149,11 @@ READ = "; write it as in `(head key*)`, `8`, or `(query + key)`"
         ("key**", f"cannot read the axis 'key**' from '*'{READ}"),
         ("key^2", f"cannot read the axis 'key^2' from '^2'{READ}"),
         ("a:{key | 2)", f"cannot read the axis 'a:{{key | 2)' from ')'{READ}"),
-        ("block.up^(x;)", "cannot read the axis 'block.up^(x;)' from "),
+        ("block.up^(1;)", f"cannot read the axis 'block.up^(1;)' from 'block.up^(1;)'{READ}"),
+        ("block.up^(b;)", f"cannot read the axis 'block.up^(b;)' from 'block.up^(b;)'{READ}"),
         (
-            "block.up^(1,2;)",
-            "'block.up^(1,2;)' has 2 powers of scales and 0 of signs, expected 1 and 0; "
-            "give one for each family of M⁺(2)",
+            "2 block.up^(a;a)",
+            f"cannot read the axis '2 block.up^(a;a)' from 'block.up^(a;a)'{READ}",
         ),
         ("key - x", "cannot read the offset 'x' of the rep 'key - x'"),
     ],

@@ -35,8 +35,8 @@ SPACES = {
 TEXTS = {
     "q": "(head key) ⊗ stream*",
     "k": "(head key*) ⊗ stream*",
-    "up": "up^(1,0;1) ⊗ stream*",
-    "gain": "up^(0,1;0)",
+    "up": "up^(a;a) ⊗ stream*",
+    "gain": "up^(b;)",
     "down": "stream ⊗ up*",
     "conv": "block ⊗ wide* ⊗ 2",
     "steps": "scalar",
@@ -143,8 +143,10 @@ def test_act_refuses_other_names_and_shapes(symmetry, params):
         (
             {**params, "gain": torch.zeros(3)},
             ShapeMismatch,
-            "gain has shape (3,), expected (4,); "
-            "use a checkpoint of the architecture that was discovered",
+            (
+                "gain has shape (3,), expected (4,); "
+                "use a checkpoint of the architecture that was discovered"
+            ),
         ),
     ]
     for bad, error, text in cases:
@@ -173,7 +175,7 @@ def test_it_prints_as_a_table(symmetry):
     lines = str(symmetry).splitlines()
     assert lines[0].startswith("S(3)[head] × GL(2)[key](head) × M(4;2,1)[up] × O(5)[stream]")
     assert lines[1] == "  q     : (head key) ⊗ stream*"
-    assert lines[4] == "  gain  : up^(0,1;0)"
+    assert lines[4] == "  gain  : up^(b;)"
     data = symmetry.to_json()
     assert data["lie_dim"] == symmetry.lie_dim
     assert data["reps"] == TEXTS

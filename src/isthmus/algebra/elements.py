@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,15 @@ class Element:
 
     def __matmul__(self, other: Element) -> Element:
         """``g @ h`` acts as ``h`` and then ``g``."""
-        symmetry = self.symmetry
-        out: dict[str, Value] = {}
-        for name, space in symmetry.spaces.items():
+        return self.compose_on(other, self.symmetry.spaces)
+
+    def compose_on(self, other: Element, names: Iterable[str]) -> Element:
+        """``g @ h`` where ``g`` is known to be the identity outside ``names``."""
+        out = dict(other.values)
+        for name in names:
             carried = self._carry(name, other.values[name])
-            out[name] = space.group.compose(self.values[name], carried)
-        return Element(symmetry, out)
+            out[name] = self.symmetry.spaces[name].group.compose(self.values[name], carried)
+        return Element(self.symmetry, out)
 
     def __invert__(self) -> Element:
         """The inverse."""

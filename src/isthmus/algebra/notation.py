@@ -36,11 +36,18 @@ def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
     if character == natural.inverse():
         return f"{factor.space}*"
     dual = "*" if character.dual else ""
-    scales = ",".join(map(str, character.scales))
-    flips = ",".join(map(str, character.flips))
+    felt = [(k, power) for k, power in enumerate(character.scales) if power]
+    scales = " ".join(f"{_letter(k)}{'' if power == 1 else power}" for k, power in felt)
+    flips = " ".join(_letter(k) for k, power in enumerate(character.flips) if power % 2)
     return f"{factor.space}{dual}^({scales};{flips})"
 
 
+def _letter(k: int) -> str:
+    """a, b, …, z, ba, bb, …: the name of the k-th scale or sign of a space."""
+    return (_letter(k // 26) if k >= 26 else "") + chr(ord("a") + k % 26)
+
+
+_POWER = re.compile(r"([a-z]+)(-?\d+)?")
 _TOKEN = re.compile(
     r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
     r"|(?P<name>[^\s(){}*^+|⊗:]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
@@ -68,11 +75,12 @@ class _Reader:
         while (match := self.peek()) and match.lastgroup is not None:
             if match["close"] or match["bar"]:
                 break
-            self.position = match.end()
             if match["open"]:
+                self.position = match.end()
                 out += self.bracket(match["open"])
             else:
                 out.append(self.factor(match))
+                self.position = match.end()
         return tuple(out)
 
     def bracket(self, opened: str) -> Axis:
@@ -89,12 +97,13 @@ class _Reader:
             return (Choice(tuple(parts), label),)
         return (Sum(tuple(parts), label),) if len(parts) > 1 or label else parts[0]
 
-    def powers(self, text: str) -> tuple[int, ...]:
-        """Whole numbers with commas between them."""
-        try:
-            return tuple(int(k) for k in text.split(",") if k.strip())
-        except ValueError:
-            raise self.fail() from None
+    def powers(self, text: str, count: int) -> tuple[int, ...]:
+        """Letters with powers, as `_factor_text` writes them."""
+        powers = {match[1]: int(match[2] or 1) for match in _POWER.finditer(text)}
+        known = [_letter(k) for k in range(count)]
+        if _POWER.sub("", text).strip() or not powers.keys() <= set(known):
+            raise self.fail()
+        return tuple(powers.get(letter, 0) for letter in known)
 
     def factor(self, match: re.Match[str]) -> Factor:
         name = match["name"]
@@ -106,14 +115,8 @@ class _Reader:
         space = self.spaces[name]
         character = space.group.natural
         if match["scales"] is not None:
-            scales, flips = (self.powers(match[part]) for part in ("scales", "flips"))
-            wanted = (len(character.scales), len(character.flips))
-            if (len(scales), len(flips)) != wanted:
-                raise BadInput(
-                    f"{match[0].strip()!r} has {len(scales)} powers of scales and {len(flips)} of "
-                    f"signs, expected {wanted[0]} and {wanted[1]}",
-                    f"give one for each family of {space.group}",
-                )
+            scales = self.powers(match["scales"], len(character.scales))
+            flips = self.powers(match["flips"], len(character.flips))
             character = Character(bool(match["dual"]), scales, flips)
         elif match["dual"]:
             character = character.inverse()

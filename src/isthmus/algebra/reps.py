@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -120,13 +120,20 @@ class Rep:
     def recharacter(self, change: Callable[[Factor], Character]) -> Rep:
         """The same rep with other characters on the factors that are spaces."""
 
-        def term(t: Term) -> Term:
-            if isinstance(t, Factor):
-                return t if t.space is None else replace(t, character=change(t))
-            return replace(t, parts=tuple(axis(part) for part in t.parts))
+        return self._map(lambda f: f if f.space is None else replace(f, character=change(f)))
 
+    def without(self, names: Container[str]) -> Rep:
+        """The same rep with some spaces fixed."""
+        return self._map(lambda f: Factor(f.size) if f.space is not None and f.space in names else f)
+
+    def _map(self, change: Callable[[Factor], Factor]) -> Rep:
         def axis(terms: Axis) -> Axis:
-            return tuple(term(t) for t in terms)
+            return tuple(
+                change(t)
+                if isinstance(t, Factor)
+                else replace(t, parts=tuple(axis(part) for part in t.parts))
+                for t in terms
+            )
 
         return replace(self, axes=tuple(axis(a) for a in self.axes))
 

@@ -7,8 +7,10 @@ the group on it. Notation, as in einops::
     axis   ::= term | (term … term)                a product, row-major
     term   ::= factor | (axis + … + axis)          + is concatenation
              | {axis | … | axis}                   one of these, by the part of the sum it goes with
-    factor ::= name [*] [^(scales;flips)] | size   * marks a dual, a number a fixed axis
+    factor ::= name [*] [^(scales;signs)] | size   * marks a dual, a number a fixed axis
 
+Where a space has several scales or signs they are called a, b, c, …: ``up^(a b-1;c)`` feels the
+first scale, the inverse of the second, and the third sign. ``up`` alone feels each of them once.
 A sum that a choice goes with carries a label, ``a:(1 + 1)``, and the choice the same, ``a:{q | k}``.
 """
 

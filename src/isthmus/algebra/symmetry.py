@@ -73,7 +73,17 @@ class Symmetry:
             ShapeMismatch: a parameter has another shape than the rep says.
         """
         self.check(params)
+        return self.act_all(g, params)
+
+    def act_all(self, g: Element, params: Mapping[str, Tensor]) -> Params:
+        """Act on some of the parameters, without checking that all are there."""
         return {name: self.act_on(name, g.values, tensor) for name, tensor in params.items()}
+
+    @cached_property
+    def without_offsets(self) -> Symmetry:
+        """The same action on parameters to which the offsets have been added already."""
+        reps = {n: replace(r, offset=0.0) if r.offset else r for n, r in self.reps.items()}
+        return replace(self, reps=reps)
 
     def act_on(self, name: str, values: Mapping[str, Value], tensor: Tensor) -> Tensor:
         """Act on one parameter; spaces that are missing from ``values`` stay as they are."""
@@ -85,10 +95,10 @@ class Symmetry:
         if rep.offset:
             wide = wide + rep.offset
         if len(rep.blocks) == 1:
-            out = self._act_block(rep.blocks[0], values, wide.reshape(rep.blocks[0].shape))
-            out = out.reshape(tensor.shape)
-            # A group that leaves this block alone gives back its input.
-            out = out.clone() if out.data_ptr() == tensor.data_ptr() else out
+            before = wide.reshape(rep.blocks[0].shape)
+            after = self._act_block(rep.blocks[0], values, before)
+            # A group that does nothing here gives back its input, and that stays the caller's.
+            out = (after.clone() if after is before else after).reshape(tensor.shape)
         else:
             out = wide.clone()
             for block in rep.blocks:

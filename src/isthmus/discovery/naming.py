@@ -17,10 +17,10 @@ def names(places: Mapping[Node, Sequence[Place]], over: Mapping[Node, Sequence[N
     for leaf in over:
         first = places[leaf][0]
         base = first[0].rpartition(".")[0] or first[0]
-        if leaf.hint:
+        if leaf.hint in ("head", "key", "value"):
             base = f"{base.rpartition('.')[0]}.{leaf.hint}".removeprefix(".")
         elif (first[0], first[1]) in shared:
-            base = f"{base}.part"
+            base = f"{base}.{leaf.hint or ('inner' if over[leaf] else 'outer')}"
         taken[base] = taken.get(base, 0) + 1
         out[leaf] = base if taken[base] == 1 else f"{base}.{taken[base]}"
     return out

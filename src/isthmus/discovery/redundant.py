@@ -25,7 +25,19 @@ def without_redundant(symmetry: Symmetry) -> Symmetry:
             scales = _needed(symmetry, outer, "scales", group.scales, 0)
             flips = _needed(symmetry, outer, "flips", group.flips, 2)
             symmetry = _keep(symmetry, outer, scales, flips)
-    return symmetry
+    return _without_trivial(symmetry)
+
+
+def _without_trivial(symmetry: Symmetry) -> Symmetry:
+    """Spaces on which nothing acts any more become fixed, unless they index others."""
+    idle = {
+        name
+        for name, space in symmetry.spaces.items()
+        if not space.group.motions and all(name not in s.over for s in symmetry.spaces.values())
+    }
+    spaces = {name: space for name, space in symmetry.spaces.items() if name not in idle}
+    reps = {name: rep.without(idle) for name, rep in symmetry.reps.items()}
+    return replace(symmetry, spaces=spaces, reps=reps)
 
 
 def _needed(symmetry: Symmetry, outer: str, kind: str, count: int, modulus: int) -> list[int]:

@@ -99,6 +99,11 @@ class Typing:
         self._close_families(tensor)
         return tensor
 
+    def hint(self, axis: Terms, name: str) -> None:
+        """A word for the spaces of an axis, for names, where nothing better is known."""
+        for term in settle(axis):
+            term.node.hint = term.node.hint or name
+
     def mixed(self, axes: Sequence[Terms], gone: Iterable[int]) -> None:
         """The operator mixes positions along some axes: nothing may vary along them."""
         dropped = set(gone)

@@ -72,12 +72,15 @@ def merge(typing: Typing, x: Occurrence, y: Occurrence, *, dual: bool) -> None:
 
 def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
     """A leaf becomes another node."""
-    if any(inner is leaf for inner in below(node)):
-        typing.bound(node, NONE)
-        return
-    if node.kind is Kind.FAMILY and not _indexed(leaf, node.key):
+    inside = any(inner is leaf for inner in below(node))
+    if node.kind is Kind.FAMILY and (inside or not _indexed(leaf, node.key)):
         collapse(typing, node)
         merge(typing, _bare(leaf, False), _bare(node, twist), dual=False)
+        return
+    if inside:
+        # A space cannot be a proper part of itself.
+        typing.bound(node, NONE)
+        freeze(typing, node)
         return
     typing.bound(node, leaf.motions)
     for inner in below(node):

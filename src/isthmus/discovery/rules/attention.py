@@ -14,10 +14,10 @@ def attention(call: Call) -> Tensor:
     """softmax(q kᵀ / √d + mask) v, heads and batch in front."""
     typing = call.typing
     query, key, value = (call.tensor(n) for n in ("query", "key", "value"))
-    _hint(query.axes[-1], "key")
-    _hint(value.axes[-1], "value")
+    typing.hint(query.axes[-1], "key")
+    typing.hint(value.axes[-1], "value")
     if len(query.axes) > 2:
-        _hint(query.axes[-3], "head")
+        typing.hint(query.axes[-3], "head")
     if call.get("enable_gqa", False):
         key, value = _share(typing, query, key), _share(typing, query, value)
     flipped = Tensor([*key.axes[:-2], key.axes[-1], key.axes[-2]], key.dtype)
@@ -40,13 +40,6 @@ def _share(typing: Typing, query: Tensor, key: Tensor) -> Tensor:
     heads, shared = size_of(query.axes[-3]), size_of(key.axes[-3])
     repeated: Terms = [*key.axes[-3], *typing.repeated(heads // shared)]
     return Tensor([*key.axes[:-3], repeated, *key.axes[-2:]], key.dtype)
-
-
-def _hint(axis: Terms, name: str) -> None:
-    """A name for the reader, where nothing better is known."""
-    for term in axis:
-        node, _ = term.node.find()
-        node.hint = node.hint or name
 
 
 @rule("embedding")

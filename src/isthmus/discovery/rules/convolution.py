@@ -64,6 +64,7 @@ def _channels(
     (group_w, rest_w), (group_x, rest_x) = split_weight, split_input
     typing.contract(rest_x, rest_w if transposed else inner)
     group = typing.blend(group_x, group_w)
+    typing.hint(group, "group")
     return [*group, *(inner if transposed else rest_w)]
 
 

@@ -137,6 +137,7 @@ def group_norm(call: Call) -> Tensor:
         typing.pin(x.axes[1])
         pieces = [x.axes[1]]
     typing.mixed([x.axes[0], pieces[0]], ())
+    typing.hint(pieces[0] if groups > 1 else [], "group")
     core = normalised(typing, [t for piece in pieces for t in piece], signs=False)
     out[1] = affine(typing, core, _vector(call.optional("weight")), _vector(call.optional("bias")))
     return call.make(out)

@@ -1,0 +1,82 @@
+"""align: move one model along its orbit until it meets another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.elements import Element
+from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.matcher import Matcher
+from isthmus.alignment.weights import WeightMatching
+from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.errors import NotFinite
+from isthmus.ground.params import distance
+from isthmus.ground.results import Result
+
+
+@dataclass(frozen=True)
+class Alignment(Result):
+    """A model moved along its orbit.
+
+    Attributes:
+        element: the group element ``g``.
+        params: ``g·b``: the same function as ``b``, in the coordinates of ``a``.
+        before: Euclidean distance between ``a`` and ``b``.
+        after: Euclidean distance between ``a`` and ``g·b``.
+        certificate: what is known of how good ``g`` is.
+    """
+
+    element: Element = field(metadata={"json": False})
+    params: Params = field(metadata={"json": False})
+    before: float
+    after: float
+    certificate: Certificate
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"distance {self.before:.6g} before, {self.after:.6g} after alignment"
+
+
+def align(
+    b: Mapping[str, Tensor],
+    *,
+    to: Mapping[str, Tensor],
+    symmetry: Symmetry,
+    method: Matcher | None = None,
+    seed: int = 0,
+) -> Alignment:
+    """Find ``g`` in the group with ``g·b`` near ``to``; the function of ``b`` is unchanged.
+
+    Args:
+        b: the model that is moved.
+        to: the model that stays.
+        symmetry: of their architecture.
+        method: how to search; `WeightMatching` if not given.
+        seed: of random starts.
+
+    Raises:
+        UnknownName, ShapeMismatch: parameters are not those of the symmetry.
+        NotFinite: a parameter holds NaN or infinity.
+    """
+    for params, which in ((b, "b"), (to, "to")):
+        symmetry.check(params)
+        for name, tensor in params.items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NotFinite(
+                    f"{name} of {which} holds NaN or infinity", "align models of finite weights"
+                )
+    generator = torch.Generator().manual_seed(seed)
+    match = (method or WeightMatching())(to, b, symmetry, generator)
+    moved = symmetry.act(match.element, b)
+    before, after = distance(dict(to), dict(b)), distance(dict(to), moved)
+    certificate = Certificate(
+        claim="no change of a single space was found that brings the models nearer",
+        verdict=Verdict.TESTED,
+        margin=before - after,
+        evidence=dict(match.evidence),
+    )
+    return Alignment(match.element, moved, before, after, certificate)

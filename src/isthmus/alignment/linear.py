@@ -1,0 +1,127 @@
+"""GL(n): minimise ``Σ |A - uB|² + Σ |A' - u⁻ᵀB'|²`` (mathematics.md 5.6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.groups import Character
+
+Rows = list[tuple[Character, Tensor, Tensor]]
+
+
+def best_linear(rows: Rows, steps: int = 60) -> tuple[Tensor, Tensor]:
+    """The best invertible matrix per batch entry, and what remains.
+
+    Candidates: the identity, Procrustes, and Procrustes between balanced forms (exact for planted
+    elements); the best of them is polished by quasi-Newton steps.
+    """
+    batch = rows[0][1].shape[:-2]
+    n = rows[0][1].shape[-2]
+    moments = [m.reshape(-1, n, n) for m in moments_of(rows)]
+    constant = sum(a.double().square().sum((-1, -2)) for _, a, _ in rows)
+    flat = torch.as_tensor(constant).reshape(-1)
+    best, worth = [], []
+    for k in range(len(flat)):
+        found, value = _one([m[k] for m in moments], steps)
+        best.append(found)
+        worth.append(value)
+    cost = torch.tensor(worth, dtype=torch.float64) + flat
+    return torch.stack(best).reshape(*batch, n, n), cost.reshape(batch)
+
+
+def moments_of(rows: Rows) -> list[Tensor]:
+    """AAᵀ, ABᵀ, BBᵀ of the plain places and of the dual ones."""
+    shape = (*rows[0][1].shape[:-2], rows[0][1].shape[-2], rows[0][1].shape[-2])
+    out = [torch.zeros(shape, dtype=torch.float64) for _ in range(6)]
+    for character, a, b in rows:
+        a, b, k = a.double(), b.double(), 3 * int(character.dual)
+        out[k] = out[k] + a @ a.mT
+        out[k + 1] = out[k + 1] + a @ b.mT
+        out[k + 2] = out[k + 2] + b @ b.mT
+    return out
+
+
+def _value(u: Tensor, moments: list[Tensor]) -> Tensor:
+    _, cross, square, _, dual_cross, dual_square = moments
+    back = torch.linalg.inv(u).mT
+    plain = (u @ square * u).sum() - 2 * (u * cross).sum()
+    return plain + (back @ dual_square * back).sum() - 2 * (back * dual_cross).sum()
+
+
+def _one(moments: list[Tensor], steps: int) -> tuple[Tensor, float]:
+    n = len(moments[0])
+    candidates = [torch.eye(n, dtype=torch.float64), _rotation(moments[1] + moments[4])]
+    balanced = _balanced_start(moments)
+    if balanced is not None:
+        candidates.append(balanced)
+    if not bool(moments[5].any()) and _regular(moments[2]):
+        candidates.append(moments[1] @ torch.linalg.inv(moments[2]))
+    if not bool(moments[2].any()) and _regular(moments[5]):
+        candidates.append(torch.linalg.inv(moments[4] @ torch.linalg.inv(moments[5])).mT)
+    values = [float(_value(u, moments)) for u in candidates]
+    pick = min(range(len(values)), key=values.__getitem__)
+    size = float(moments[0].trace() + moments[3].trace())
+    if values[pick] + size <= 1e-13 * size:
+        return candidates[pick], values[pick]
+    polished = _polish(candidates[pick], moments, steps)
+    value = float(_value(polished, moments))
+    if value < values[pick] and torch.linalg.cond(polished) < 1e8:
+        return polished, value
+    return candidates[pick], values[pick]
+
+
+def _rotation(cross: Tensor) -> Tensor:
+    left, _, right = torch.linalg.svd(cross)
+    return left @ right
+
+
+def _regular(square: Tensor) -> bool:
+    values = torch.linalg.eigvalsh(square)
+    return bool(values[0] > 1e-10 * values[-1])
+
+
+def balance(plain: Tensor, dual: Tensor) -> Tensor | None:
+    """``h`` with ``h P hᵀ = h⁻ᵀ D h⁻¹``: the gauge of least norm."""
+    if not (_regular(plain) and _regular(dual)):
+        return None
+    root = _root(plain)
+    back = torch.linalg.inv(root)
+    return _root(back @ _root(root @ dual @ root) @ back)
+
+
+def _root(square: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh((square + square.mT) / 2)
+    return vectors @ (values.clamp_min(0).sqrt().unsqueeze(-1) * vectors.mT)
+
+
+def _balanced_start(moments: list[Tensor]) -> Tensor | None:
+    """Balance both sides, rotate one to the other."""
+    target, source = balance(moments[0], moments[3]), balance(moments[2], moments[5])
+    if target is None or source is None:
+        return None
+    plain = target @ moments[1] @ source.mT
+    dual = torch.linalg.inv(target).mT @ moments[4] @ torch.linalg.inv(source)
+    return torch.linalg.inv(target) @ _rotation(plain + dual) @ source
+
+
+def _polish(start: Tensor, moments: list[Tensor], steps: int) -> Tensor:
+    """Quasi-Newton steps on ``u = (1 + X) start``."""
+    eye = torch.eye(len(start), dtype=torch.float64)
+    change = torch.zeros_like(start, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [change], max_iter=steps, line_search_fn="strong_wolfe", tolerance_grad=1e-12
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value = _value((eye + change) @ start, moments)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    try:
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
+    except torch.linalg.LinAlgError:
+        return start
+    found = ((eye + change) @ start).detach()
+    return found if bool(found.isfinite().all()) else start

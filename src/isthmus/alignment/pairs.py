@@ -1,0 +1,156 @@
+"""Units against units: the best scale and sign for every pair, and what the pair then costs.
+
+For a pair (i, j) the places of a space contribute ``Σ_e |a_i|² - 2 c_e S_e[i,j] + c_e² |b_j|²``,
+where ``e`` runs over the characters and ``c_e = ± Π_k d_k^{e_k}`` (mathematics.md 5.2). One scale
+at a time this is a polynomial in ``d_k``; Newton steps in ``log d_k`` find its minimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.groups import Character
+
+
+@dataclass
+class Classes:
+    """Places of one space, summed by character.
+
+    ``cross`` is ``S_e``, ``(E, *shape)``; ``source`` is ``|b_j|²`` and ``target`` ``|a_i|²``,
+    broadcastable to it. ``scales`` is ``(E, families)`` and ``flips`` the same for signs.
+    """
+
+    cross: Tensor
+    source: Tensor
+    target: Tensor
+    scales: Tensor
+    flips: Tensor
+
+    def factor(self, signs: Tensor, logs: Tensor) -> Tensor:
+        """``c_e``, ``(E, *shape)``; signs and logs are ``(families, *shape)``."""
+        out = torch.einsum("ek,k...->e...", self.scales, logs).exp()
+        if self.flips.shape[1]:
+            odd = self.flips.bool()
+            for e in range(len(out)):
+                if bool(odd[e].any()):
+                    out[e] = out[e] * signs[odd[e]].prod(0)
+        return out
+
+    def cost(self, signs: Tensor, logs: Tensor) -> Tensor:
+        """What each pair costs."""
+        c = self.factor(signs, logs)
+        return (self.target - 2 * c * self.cross + c.square() * self.source).sum(0)
+
+
+Row: TypeAlias = "tuple[Character, Tensor, Tensor]"
+
+
+def classes(rows: Sequence[Row], families: tuple[int, int]) -> Classes:
+    """All pairs: ``shape = (*batch, n, n)`` with target units as rows."""
+    kinds = list(dict.fromkeys((c.scales, c.flips) for c, _, _ in rows))
+    sums: list[tuple[Tensor, Tensor, Tensor]] = []
+    for kind in kinds:
+        mine = [(a, b) for c, a, b in rows if (c.scales, c.flips) == kind]
+        cross = torch.stack([(a @ b.mT).double() for a, b in mine]).sum(0)
+        source = torch.stack([b.square().sum(-1).double() for _, b in mine]).sum(0)
+        target = torch.stack([a.square().sum(-1).double() for a, _ in mine]).sum(0)
+        sums.append((cross, source.unsqueeze(-2), target.unsqueeze(-1)))
+    cross, source, target = (torch.stack(list(part)) for part in zip(*sums, strict=True))
+    return Classes(cross, source, target, *_exponents(kinds, families))
+
+
+def diagonal(rows: Sequence[Row], families: tuple[int, int], perm: Tensor | None = None) -> Classes:
+    """The classes of the pairs (i, perm i) alone, ``shape = (*batch, n)``, in double precision."""
+    kinds = list(dict.fromkeys((c.scales, c.flips) for c, _, _ in rows))
+    shape = (len(kinds), *rows[0][1].shape[:-1])
+    cross, source, target = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+    for character, a, b in rows:
+        e = kinds.index((character.scales, character.flips))
+        moved = b if perm is None else torch.take_along_dim(b, perm.unsqueeze(-1), -2)
+        cross[e] += (a.double() * moved.double()).sum(-1)
+        source[e] += moved.double().square().sum(-1)
+        target[e] += a.double().square().sum(-1)
+    return Classes(cross, source, target, *_exponents(kinds, families))
+
+
+def _exponents(
+    kinds: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], families: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """``(E, scales)`` and ``(E, flips)``."""
+    scales = torch.tensor([k[0] for k in kinds]).double().reshape(len(kinds), families[0])
+    flips = torch.tensor([k[1] for k in kinds]).double().reshape(len(kinds), families[1])
+    return scales, flips.remainder(2)
+
+
+def fit(of: Classes, rounds: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Signs and log-scales for every pair, family after family."""
+    shape = of.cross.shape[1:]
+    signs = torch.ones(of.flips.shape[1], *shape, dtype=torch.float64)
+    logs = torch.zeros(of.scales.shape[1], *shape, dtype=torch.float64)
+    if not len(signs) and not len(logs):
+        return signs, logs
+    for _ in range(rounds):
+        before = logs.clone()
+        for k in range(len(signs)):
+            signs[k] = _best_sign(of, signs, logs, k)
+        for k in range(len(logs)):
+            logs[k] = _best_log(of, signs, logs, k, steps)
+        for k in range(len(signs)):
+            signs[k] = _best_sign(of, signs, logs, k)
+        if len(signs) + len(logs) == 1 or bool(((logs - before).abs() < 1e-13).all()):
+            break
+    return signs, logs
+
+
+def _best_sign(of: Classes, signs: Tensor, logs: Tensor, k: int) -> Tensor:
+    """The sign that makes the overlap of the places that feel it positive."""
+    felt = of.flips[:, k].bool()
+    overlap = (of.factor(signs, logs)[felt] * of.cross[felt]).sum(0)
+    return torch.where(overlap < 0, -signs[k], signs[k])
+
+
+def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> Tensor:
+    """Minimise over one log-scale by Newton steps, kept where they lower the cost."""
+    felt = of.scales[:, k] != 0
+    power = of.scales[felt, k].reshape(-1, *[1] * (of.cross.dim() - 1))
+    c = of.factor(signs, logs)[felt]
+    linear, square = 2 * c * of.cross[felt], c.square() * of.source[felt].expand_as(c)
+
+    def value(s: Tensor) -> Tensor:
+        grown = (power * s).exp()
+        return (grown.square() * square - grown * linear).sum(0)
+
+    step = torch.zeros_like(logs[k])
+    best, worth = step, value(step)
+    start = _balanced(power, square, linear)
+    for guess in (step, start):
+        s = guess
+        for _ in range(steps):
+            grown = (power * s).exp()
+            first = (power * (2 * grown.square() * square - grown * linear)).sum(0)
+            second = (power.square() * (4 * grown.square() * square - grown * linear)).sum(0)
+            scale = (power.square() * (4 * grown.square() * square + grown * linear.abs())).sum(0)
+            bend = torch.where(second > 1e-3 * scale, second, scale).clamp_min(1e-300)
+            move = (first / bend).clamp(-1.5, 1.5)
+            s = s - move
+            if bool((move.abs() < 1e-14).all()):
+                break
+        found = value(s)
+        better = found < worth
+        best, worth = torch.where(better, s, best), torch.where(better, found, worth)
+    return logs[k] + best
+
+
+def _balanced(power: Tensor, square: Tensor, linear: Tensor) -> Tensor:
+    """Where growing and shrinking places have equal size; for one-sided scales, the best overlap."""
+    up = torch.where(power > 0, square, 0.0).sum(0)
+    down = torch.where(power < 0, square, 0.0).sum(0)
+    overlap = torch.where(power > 0, linear, 0.0).sum(0) / 2
+    both = 0.25 * (down.clamp_min(1e-300) / up.clamp_min(1e-300)).log()
+    alone = (overlap.clamp_min(1e-12 * up.clamp_min(1e-300)) / up.clamp_min(1e-300)).log()
+    return torch.where(down > 0, both, alone).clamp(-8, 8)

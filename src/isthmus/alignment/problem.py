@@ -1,0 +1,166 @@
+"""The matching problem: two parameter sets, and the element that carries one towards the other.
+
+The state holds ``g`` and the moved parameters ``g·b``; a step proposes a change ``u`` of one space
+(``g ← u g``) and the problem says what it costs. All distances are Euclidean over all parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import Character, Value
+from isthmus.algebra.reps import Block
+from isthmus.algebra.symmetry import Params, Symmetry
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One place where a space acts: a factor of a block of a parameter."""
+
+    name: str
+    block: Block
+    dim: int
+    over: tuple[int, ...]
+
+    @property
+    def character(self) -> Character:
+        """How the place feels the space."""
+        return self.block.factors[self.dim].character
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """The block as ``(*over, size, rest)``: one row per coordinate of the space."""
+        x = self.block.read(tensor)
+        front = [*self.over, self.dim]
+        x = x.movedim(front, list(range(len(front))))
+        return x.reshape(*x.shape[: len(front)], -1)
+
+
+@dataclass
+class Problem:
+    """``min |a - g·b|²`` over the group of ``symmetry``; holds the current ``g``."""
+
+    symmetry: Symmetry
+    a: Mapping[str, Tensor]
+    b: Mapping[str, Tensor]
+    element: Element
+    moved: dict[str, Tensor] = field(init=False)
+    _rows: dict[tuple[str, int], Tensor] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        moved = self.symmetry.act_all(self.element, self.b)
+        self.moved = {name: self._shifted(name, t) for name, t in moved.items()}
+
+    def _shifted(self, name: str, tensor: Tensor) -> Tensor:
+        offset = self.symmetry.reps[name].offset
+        return tensor + offset if offset else tensor
+
+    @cached_property
+    def target(self) -> dict[str, Tensor]:
+        """The parameters to meet, offsets added."""
+        return {name: self._shifted(name, t) for name, t in self.a.items()}
+
+    @cached_property
+    def places(self) -> dict[str, list[Occurrence]]:
+        """Where each space acts."""
+        found: dict[str, list[Occurrence]] = {name: [] for name in self.symmetry.spaces}
+        for name in self.a:
+            for block in self.symmetry.reps[name].blocks:
+                at = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
+                for d, factor in enumerate(block.factors):
+                    if factor.space is not None:
+                        over = tuple(at[o] for o in self.symmetry.spaces[factor.space].over)
+                        found[factor.space].append(Occurrence(name, block, d, over))
+        return found
+
+    @cached_property
+    def inner(self) -> dict[str, list[str]]:
+        """The spaces that each space indexes."""
+        spaces = self.symmetry.spaces
+        return {n: [m for m, s in spaces.items() if n in s.over] for n in spaces}
+
+    @cached_property
+    def parameters(self) -> dict[str, list[str]]:
+        """The parameters on which each space acts."""
+        return {n: list(dict.fromkeys(o.name for o in found)) for n, found in self.places.items()}
+
+    @cached_property
+    def quadratic(self) -> frozenset[str]:
+        """Spaces that act twice on one block: there the cost is not linear in a permutation."""
+        return frozenset(
+            name
+            for name, found in self.places.items()
+            if len({(o.name, id(o.block)) for o in found}) < len(found)
+        )
+
+    def rows(self, space: str) -> list[tuple[Character, Tensor, Tensor]]:
+        """For each place of a space: character, rows of the target, rows of the moved."""
+        out = []
+        for k, place in enumerate(self.places[space]):
+            key = (space, k)
+            if key not in self._rows:
+                self._rows[key] = place.rows(self.target[place.name])
+            out.append((place.character, self._rows[key], place.rows(self.moved[place.name])))
+        return out
+
+    def cost(self, names: Sequence[str]) -> float:
+        """The squared distance over some parameters."""
+        total = 0.0
+        for name in names:
+            total += float((self.target[name] - self.moved[name]).double().square().sum())
+        return total
+
+    @property
+    def objective(self) -> float:
+        """The squared distance over all parameters."""
+        return self.cost(list(self.a))
+
+    @property
+    def objective_size(self) -> float:
+        """The squared norm of the target: what distances are measured against."""
+        return sum(float(t.double().square().sum()) for t in self.target.values()) or 1.0
+
+    def propose(self, change: Mapping[str, Value]) -> dict[str, Tensor]:
+        """The moved parameters after ``g ← u g``, where they differ."""
+        names = dict.fromkeys(n for space in change for n in self.parameters[space])
+        plain = self.symmetry.without_offsets
+        return {name: plain.act_on(name, change, self.moved[name]) for name in names}
+
+    def accept(self, change: Mapping[str, Value], moved: Mapping[str, Tensor]) -> None:
+        """Take a proposal."""
+        self.moved.update(moved)
+        touched = set(change) | {m for n in change for m in self.inner[n]}
+        one = {n: self.symmetry.spaces[n].group.identity(self.symmetry.batch(n)) for n in touched}
+        step = Element(self.symmetry, {**self.element.values, **one, **change})
+        self.element = step.compose_on(self.element, touched)
+
+    def try_change(self, change: Mapping[str, Value], tolerance: float) -> float:
+        """Take a proposal if it lowers the distance; returns by how much."""
+        moved = self.propose(change)
+        before = self.cost(list(moved))
+        kept = {name: self.moved[name] for name in moved}
+        self.moved.update(moved)
+        gain = before - self.cost(list(moved))
+        self.moved.update(kept)
+        if gain <= tolerance:
+            return 0.0
+        self.accept(change, moved)
+        return gain
+
+
+def widened(symmetry: Symmetry, params: Mapping[str, Tensor], names: Sequence[str]) -> Params:
+    """Floating-point parameters in the precision of the search.
+
+    Where the group is continuous the search is in float64; permutations alone need float32.
+    """
+    exact = any(s.group.lie_dim for s in symmetry.spaces.values())
+    wide = [n for n in names if params[n].is_floating_point()]
+    if exact:
+        return {n: params[n].double() for n in wide}
+    half = (torch.float16, torch.bfloat16)
+    return {n: params[n].float() if params[n].dtype in half else params[n] for n in wide}

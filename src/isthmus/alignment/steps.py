@@ -1,0 +1,182 @@
+"""One step of coordinate descent: the best change of one space, the others held."""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from isthmus.algebra.groups import (
+    AbstractMonomial,
+    Character,
+    GeneralLinear,
+    Group,
+    Moves,
+    Orthogonal,
+    Value,
+)
+from isthmus.alignment import pairs
+from isthmus.alignment.linear import best_linear
+from isthmus.alignment.problem import Problem
+
+Rows = list[tuple[Character, Tensor, Tensor]]
+
+
+def gauge_change(group: Group, rows: Rows) -> Value | None:
+    """The best signs and scales where units stay in place; None for groups without them."""
+    if not isinstance(group, AbstractMonomial) or not (group.scales or group.flips):
+        return None
+    batch = rows[0][1].shape[:-2]
+    perm = torch.arange(group.size).expand(*batch, group.size)
+    chosen = pairs.diagonal(rows, (group.scales, group.flips))
+    signs, logs = pairs.fit(chosen, rounds=20, steps=20)
+    return Moves(perm, signs.movedim(0, len(batch)), logs.movedim(0, len(batch)))
+
+
+def best_change(group: Group, rows: Rows) -> tuple[Value, Tensor]:
+    """The element that best carries the moved rows to the target rows, and what remains.
+
+    Rows are ``(*batch, n, features)``; returns a batched value and the cost per batch entry.
+    """
+    if isinstance(group, AbstractMonomial):
+        return _monomial(group, rows)
+    if isinstance(group, Orthogonal):
+        return _procrustes(rows)
+    if isinstance(group, GeneralLinear):
+        return best_linear(rows)
+    raise TypeError(f"no matching step for {group}")
+
+
+def _procrustes(rows: Rows) -> tuple[Tensor, Tensor]:
+    """The polar factor of the summed overlaps."""
+    cross = torch.stack([a.double() @ b.double().mT for _, a, b in rows]).sum(0)
+    left, values, right = torch.linalg.svd(cross)
+    squares = sum((a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2))) for _, a, b in rows)
+    return left @ right, torch.as_tensor(squares) - 2 * values.sum(-1)
+
+
+def _monomial(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
+    """Joint assignment: the cost of a pair is that at its best scale and sign."""
+    batch = rows[0][1].shape[:-2]
+    if group.swaps and not group.flips and not group.scales:
+        return _permutation(group, rows)
+    of = pairs.classes(rows, (group.scales, group.flips))
+    perm = torch.arange(group.size).expand(*batch, group.size)
+    if group.swaps:
+        cost = of.cost(*pairs.fit(of, rounds=2 if group.scales + group.flips <= 2 else 1, steps=5))
+        perm = _assign(cost, maximise=False)
+    chosen = pairs.diagonal(rows, (group.scales, group.flips), perm)
+    signs, logs = pairs.fit(chosen, rounds=20, steps=20)
+    remains = chosen.cost(signs, logs).sum(-1)
+    lead = len(batch)
+    return Moves(perm, signs.movedim(0, lead), logs.movedim(0, lead)), remains
+
+
+def _permutation(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
+    """Assignment on the summed overlaps."""
+    first, *others = rows
+    cross = first[1] @ first[2].mT
+    for _, a, b in others:
+        # One buffer for all places: at width 512 and more the sum costs what a product costs.
+        cross = torch.baddbmm(cross, a, b.mT) if cross.dim() == 3 else (
+            torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT
+        )
+    perm = _assign(cross, maximise=True)
+    one = group.identity(cross.shape[:-2])
+    overlap = torch.take_along_dim(cross, perm.unsqueeze(-1), -1).double().sum((-1, -2))
+    squares = sum(a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2)) for _, a, b in rows)
+    return Moves(perm, one.signs, one.logs), torch.as_tensor(squares) - 2 * overlap
+
+
+def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
+    flat = cost.reshape(-1, *cost.shape[-2:]).numpy()
+    found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
+    stacked = torch.stack([torch.as_tensor(f) for f in found])
+    return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
+
+
+def gauge_step(problem: Problem, space: str, tolerance: float) -> float:
+    """Improve only the signs and scales of one space; returns the gain."""
+    rows = problem.rows(space)
+    group = problem.symmetry.spaces[space].group
+    change = gauge_change(group, rows) if rows else None
+    return 0.0 if change is None else problem.try_change({space: change}, tolerance)
+
+
+def step(problem: Problem, space: str, tolerance: float) -> float:
+    """Improve one space (and, with it, the spaces it indexes); returns the gain."""
+    if problem.inner[space]:
+        gain = outer_step(problem, space, tolerance)
+        return gain
+    rows = problem.rows(space)
+    if not rows:
+        return 0.0
+    change, _ = best_change(problem.symmetry.spaces[space].group, rows)
+    group = problem.symmetry.spaces[space].group
+    if _idle(group, change):
+        return 0.0
+    return problem.try_change({space: change}, tolerance)
+
+
+def _idle(group: Group, change: Value) -> bool:
+    """A change of nothing, found without touching parameters."""
+    if not isinstance(group, AbstractMonomial) or change.logs.numel():
+        return False
+    still = torch.arange(group.size).expand_as(change.perm)
+    return torch.equal(change.perm, still) and not bool((change.signs < 0).any())
+
+
+def outer_step(problem: Problem, space: str, tolerance: float) -> float:
+    """Permute the values of an outer space, each pair at its best inner elements."""
+    spaces = problem.symmetry.spaces
+    group = spaces[space].group
+    inner = [n for n in problem.inner[space] if spaces[n].over == (space,)]
+    simple = isinstance(group, AbstractMonomial) and group.swaps and not spaces[space].over
+    if not simple:
+        return 0.0
+    size = spaces[space].size
+    cost = torch.zeros(size, size, dtype=torch.float64)
+    fits: dict[str, Value] = {}
+    counted: set[tuple[str, int]] = set()
+    for name in inner:
+        rows = _paired(problem, name, counted)
+        if rows:
+            fits[name], remains = best_change(spaces[name].group, rows)
+            cost += remains
+    cost += _direct(problem, space, counted)
+    perm = _assign(cost, maximise=False)
+    one = group.identity(())
+    change: dict[str, Value] = {space: Moves(perm, one.signs, one.logs)}
+    row = torch.arange(size)
+    for name, value in fits.items():
+        change[name] = spaces[name].group.reindex(value, lambda part: part[row, perm])
+    return problem.try_change(change, tolerance)
+
+
+def _paired(problem: Problem, name: str, counted: set[tuple[str, int]]) -> Rows:
+    """Rows of an inner space for every pair of outer values: batch ``(target, moved)``."""
+    out: Rows = []
+    for place, (character, a, b) in zip(problem.places[name], problem.rows(name), strict=True):
+        key = (place.name, id(place.block))
+        if key in counted:
+            continue
+        counted.add(key)
+        size = len(a)
+        out.append(
+            (
+                character,
+                a.unsqueeze(1).expand(size, size, *a.shape[1:]),
+                b.unsqueeze(0).expand(size, size, *b.shape[1:]),
+            )
+        )
+    return out
+
+
+def _direct(problem: Problem, space: str, counted: set[tuple[str, int]]) -> Tensor:
+    """The cost of pairs in places where no inner space acts."""
+    size = problem.symmetry.spaces[space].size
+    cost = torch.zeros(size, size, dtype=torch.float64)
+    for place, (_, a, b) in zip(problem.places[space], problem.rows(space), strict=True):
+        if (place.name, id(place.block)) not in counted:
+            cost += torch.cdist(a.double(), b.double()).square()
+    return cost

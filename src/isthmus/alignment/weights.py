@@ -1,0 +1,119 @@
+"""WeightMatching: coordinate descent over all spaces of a symmetry (Ainsworth et al. 2023, and more).
+
+Where the field's method permutes, this one moves along the whole group: permutations with signs
+and scales jointly, rotations by Procrustes, shears by balancing, heads as blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import Motion
+from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.canonical import balancing
+from isthmus.alignment.matcher import Match
+from isthmus.alignment.problem import Problem, widened
+from isthmus.alignment.signature import by_signature
+from isthmus.alignment.steps import gauge_step, step
+
+
+@dataclass(frozen=True)
+class WeightMatching:
+    """Minimise ``|a - g·b|`` over the group, space by space.
+
+    Args:
+        sweeps: the most sweeps over all spaces from one start.
+        restarts: further starts, at random permutations; the best is kept.
+        signatures: also start from matched signatures (exact for models of one orbit).
+        tolerance: a sweep that gains less than this fraction of the squared distance is the last.
+    """
+
+    sweeps: int = 100
+    restarts: int = 0
+    signatures: bool = True
+    tolerance: float = 1e-9
+
+    def __call__(
+        self,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        symmetry: Symmetry,
+        generator: torch.Generator,
+    ) -> Match:
+        """Search for the element; the objective never rises."""
+        names = [n for n in a if not symmetry.reps[n].fixed]
+        one, two = (widened(symmetry, params, names) for params in (a, b))
+        one = {n: one[n] for n in one if n in two}
+        runs: list[_Run] = []
+        for kind in self._starts():
+            start = _start(kind, symmetry, one, two, generator)
+            runs.append(self._descend(kind, Problem(symmetry, one, two, start), generator))
+            if runs[-1].objective <= 1e-9 * runs[-1].size:
+                break
+        best = min(runs, key=lambda run: run.objective)
+        evidence = {
+            "starts": [run.kind for run in runs],
+            "distances": [math.sqrt(max(run.objective, 0.0)) for run in runs],
+            "objective": best.history,
+            "sweeps": len(best.history) - 1,
+        }
+        return Match(best.element, evidence)
+
+    def _starts(self) -> list[str]:
+        own = ["signature"] if self.signatures else []
+        return [*own, "identity", *(f"random {k}" for k in range(self.restarts))]
+
+    def _descend(self, kind: str, problem: Problem, generator: torch.Generator) -> _Run:
+        size = problem.objective_size
+        current = problem.objective
+        history = [current]
+        order = list(problem.symmetry.spaces)
+        refining = False
+        for sweep in range(self.sweeps):
+            gain = 0.0
+            one_step = gauge_step if refining else step
+            for name in order if sweep % 2 == 0 else reversed(order):
+                gain += one_step(problem, name, tolerance=1e-16 * size)
+            assert gain >= 0, f"the distance rose by {-gain} in sweep {sweep}"
+            history.append(history[-1] - gain)
+            small = gain <= self.tolerance * max(history[-1], 1e-15 * size)
+            if small and not refining:
+                break
+            # Scales need many sweeps where permutations need few: between full sweeps, only they.
+            refining = not small and (refining or gain < 0.01 * history[-2])
+        return _Run(kind, problem.element, problem.objective, size, history)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one start led to."""
+
+    kind: str
+    element: Element
+    objective: float
+    size: float
+    history: list[float] = field(default_factory=list)
+
+
+def _start(
+    kind: str,
+    symmetry: Symmetry,
+    a: Mapping[str, Tensor],
+    b: Mapping[str, Tensor],
+    generator: torch.Generator,
+) -> Element:
+    """The element from which to descend."""
+    if kind == "identity":
+        return symmetry.identity()
+    if kind == "signature":
+        target, source = balancing(symmetry, a), balancing(symmetry, b)
+        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
+        return ~target @ by_signature(state) @ source
+    swaps = symmetry.restrict([Motion.SWAP])
+    return symmetry.lift(swaps.sample(generator))
