@@ -21,7 +21,7 @@ from isthmus.algebra.groups import (
 from isthmus.ground import Disconnected
 
 seeds = st.integers(0, 2**31)
-few = settings(max_examples=6)
+few = settings(max_examples=4)
 
 
 @few

@@ -18,10 +18,11 @@ from isthmus.algebra.groups import (
     SignedPermutation,
     Trivial,
     Wreath,
+    monomial,
 )
 
 seeds = st.integers(0, 2**31)
-few = settings(max_examples=6)
+few = settings(max_examples=4)
 
 
 @few
@@ -103,3 +104,28 @@ def test_fit_is_as_good_as_any_other_element(group, tools, seed):
     best = error(group.fit(source, target))
     others = [group.sample(rng, 1.0) for _ in range(20)] + [group.identity()]
     assert all(best <= error(g) + 1e-9 for g in others)
+
+
+@pytest.mark.parametrize("flips", [0, 1])
+@pytest.mark.parametrize("scales", [0, 1])
+@few
+@given(seed=seeds)
+def test_fit_of_a_monomial_is_the_best_of_all_permutations(tools, flips, scales, seed):
+    group = monomial(3, swaps=True, flips=flips, scales=scales)
+    rng = tools.rng(seed)
+    source, target = torch.randn(2, 3, 4, generator=rng, dtype=torch.float64)
+    source *= torch.tensor([[0.1], [1.0], [10.0]])  # rows of very different length
+    found = group.act(group.fit(source, target), source, 0, group.natural)
+
+    def best(row, wanted):
+        factors = [1.0, -1.0] if flips else [1.0]
+        if scales:
+            free = float(row @ wanted / (row @ row))
+            factors = [free if flips else max(free, 0.0)]
+        return min(float((wanted - f * row).square().sum()) for f in factors)
+
+    every = (
+        sum(best(source[j], target[i]) for i, j in enumerate(perm))
+        for perm in itertools.permutations(range(3))
+    )
+    assert float((target - found).square().sum()) <= min(every) + 1e-9

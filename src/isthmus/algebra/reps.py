@@ -38,6 +38,11 @@ class Block:
         """One dimension per factor."""
         return tuple(factor.size for factor in self.factors)
 
+    @property
+    def numel(self) -> int:
+        """How many entries of the parameter lie in the block."""
+        return math.prod(self.shape)
+
     @cached_property
     def index(self) -> tuple[slice | Tensor, ...]:
         """Per dimension, where the block lies: a slice where it is contiguous."""

@@ -4,4 +4,8 @@ from isthmus.alignment.align import Alignment as Alignment
 from isthmus.alignment.align import align as align
 from isthmus.alignment.matcher import Match as Match
 from isthmus.alignment.matcher import Matcher as Matcher
+from isthmus.alignment.starts import Identity as Identity
+from isthmus.alignment.starts import Outward as Outward
+from isthmus.alignment.starts import Random as Random
+from isthmus.alignment.starts import Signature as Signature
 from isthmus.alignment.weights import WeightMatching as WeightMatching

@@ -33,7 +33,7 @@ class Classes:
 
     def factor(self, signs: Tensor, logs: Tensor) -> Tensor:
         """``c_e``, ``(E, *shape)``; signs and logs are ``(families, *shape)``."""
-        out = torch.einsum("ek,k...->e...", self.scales, logs).exp()
+        out = torch.einsum("ek,k...->e...", self.scales.to(logs.dtype), logs).exp()
         if self.flips.shape[1]:
             odd = self.flips.bool()
             for e in range(len(out)):
@@ -56,9 +56,10 @@ def classes(rows: Sequence[Row], families: tuple[int, int]) -> Classes:
     sums: list[tuple[Tensor, Tensor, Tensor]] = []
     for kind in kinds:
         mine = [(a, b) for c, a, b in rows if (c.scales, c.flips) == kind]
-        cross = torch.stack([(a @ b.mT).double() for a, b in mine]).sum(0)
-        source = torch.stack([b.square().sum(-1).double() for _, b in mine]).sum(0)
-        target = torch.stack([a.square().sum(-1).double() for a, _ in mine]).sum(0)
+        # Single precision ranks pairs well enough; the chosen pairs are solved again in double.
+        cross = torch.stack([a.float() @ b.float().mT for a, b in mine]).sum(0)
+        source = torch.stack([b.float().square().sum(-1) for _, b in mine]).sum(0)
+        target = torch.stack([a.float().square().sum(-1) for a, _ in mine]).sum(0)
         sums.append((cross, source.unsqueeze(-2), target.unsqueeze(-1)))
     cross, source, target = (torch.stack(list(part)) for part in zip(*sums, strict=True))
     return Classes(cross, source, target, *_exponents(kinds, families))
@@ -90,8 +91,8 @@ def _exponents(
 def fit(of: Classes, rounds: int, steps: int) -> tuple[Tensor, Tensor]:
     """Signs and log-scales for every pair, family after family."""
     shape = of.cross.shape[1:]
-    signs = torch.ones(of.flips.shape[1], *shape, dtype=torch.float64)
-    logs = torch.zeros(of.scales.shape[1], *shape, dtype=torch.float64)
+    signs = of.cross.new_ones(of.flips.shape[1], *shape)
+    logs = of.cross.new_zeros(of.scales.shape[1], *shape)
     if not len(signs) and not len(logs):
         return signs, logs
     for _ in range(rounds):
@@ -115,35 +116,29 @@ def _best_sign(of: Classes, signs: Tensor, logs: Tensor, k: int) -> Tensor:
 
 
 def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> Tensor:
-    """Minimise over one log-scale by Newton steps, kept where they lower the cost."""
+    """Minimise over one log-scale by safeguarded Newton steps, from where both sides balance."""
     felt = of.scales[:, k] != 0
-    power = of.scales[felt, k].reshape(-1, *[1] * (of.cross.dim() - 1))
+    power = of.scales[felt, k].to(logs.dtype).reshape(-1, *[1] * (of.cross.dim() - 1))
     c = of.factor(signs, logs)[felt]
-    linear, square = 2 * c * of.cross[felt], c.square() * of.source[felt].expand_as(c)
+    linear, square = 2 * c * of.cross[felt], c.square() * of.source[felt]
+    s = _balanced(power, square, linear)
+    for _ in range(steps):
+        grown = (power * s).exp_()
+        overlap, size = grown * linear, grown.square_().mul_(square)
+        first = (power * (2 * size - overlap)).sum(0)
+        bend = (power.square() * (4 * size - overlap)).sum(0)
+        safe = (power.square() * (4 * size + overlap.abs())).sum(0)
+        bend = torch.where(bend > 1e-3 * safe, bend, safe).clamp_min_(1e-30)
+        move = (first / bend).clamp_(-1.5, 1.5)
+        s = s - move
+        if s.dim() == 1 and bool((move.abs() < 1e-14).all()):
+            break
 
-    def value(s: Tensor) -> Tensor:
-        grown = (power * s).exp()
+    def worth(at: Tensor) -> Tensor:
+        grown = (power * at).exp()
         return (grown.square() * square - grown * linear).sum(0)
 
-    step = torch.zeros_like(logs[k])
-    best, worth = step, value(step)
-    start = _balanced(power, square, linear)
-    for guess in (step, start):
-        s = guess
-        for _ in range(steps):
-            grown = (power * s).exp()
-            first = (power * (2 * grown.square() * square - grown * linear)).sum(0)
-            second = (power.square() * (4 * grown.square() * square - grown * linear)).sum(0)
-            scale = (power.square() * (4 * grown.square() * square + grown * linear.abs())).sum(0)
-            bend = torch.where(second > 1e-3 * scale, second, scale).clamp_min(1e-300)
-            move = (first / bend).clamp(-1.5, 1.5)
-            s = s - move
-            if bool((move.abs() < 1e-14).all()):
-                break
-        found = value(s)
-        better = found < worth
-        best, worth = torch.where(better, s, best), torch.where(better, found, worth)
-    return logs[k] + best
+    return logs[k] + torch.where(worth(s) < (square - linear).sum(0), s, 0.0)
 
 
 def _balanced(power: Tensor, square: Tensor, linear: Tensor) -> Tensor:
@@ -151,6 +146,6 @@ def _balanced(power: Tensor, square: Tensor, linear: Tensor) -> Tensor:
     up = torch.where(power > 0, square, 0.0).sum(0)
     down = torch.where(power < 0, square, 0.0).sum(0)
     overlap = torch.where(power > 0, linear, 0.0).sum(0) / 2
-    both = 0.25 * (down.clamp_min(1e-300) / up.clamp_min(1e-300)).log()
-    alone = (overlap.clamp_min(1e-12 * up.clamp_min(1e-300)) / up.clamp_min(1e-300)).log()
+    both = 0.25 * (down.clamp_min(1e-30) / up.clamp_min(1e-30)).log()
+    alone = (overlap.clamp_min(1e-12 * up.clamp_min(1e-30)) / up.clamp_min(1e-30)).log()
     return torch.where(down > 0, both, alone).clamp(-8, 8)

@@ -6,7 +6,7 @@ The state holds ``g`` and the moved parameters ``g·b``; a step proposes a chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -32,6 +32,13 @@ class Occurrence:
     def character(self) -> Character:
         """How the place feels the space."""
         return self.block.factors[self.dim].character
+
+    def lies_within(self, known: Container[str]) -> bool:
+        """Whether all other spaces of the block are among the known ones."""
+        factors = self.block.factors
+        return all(
+            f.space is None or f.space in known for d, f in enumerate(factors) if d != self.dim
+        )
 
     def rows(self, tensor: Tensor) -> Tensor:
         """The block as ``(*over, size, rest)``: one row per coordinate of the space."""
@@ -79,6 +86,10 @@ class Problem:
         return found
 
     @cached_property
+    def _still(self) -> Mapping[str, Value]:
+        return self.symmetry.identity().values
+
+    @cached_property
     def inner(self) -> dict[str, list[str]]:
         """The spaces that each space indexes."""
         spaces = self.symmetry.spaces
@@ -98,11 +109,18 @@ class Problem:
             if len({(o.name, id(o.block)) for o in found}) < len(found)
         )
 
-    def rows(self, space: str) -> list[tuple[Character, Tensor, Tensor]]:
-        """For each place of a space: character, rows of the target, rows of the moved."""
+    def rows(
+        self, space: str, known: Container[str] | None = None
+    ) -> list[tuple[Character, Tensor, Tensor]]:
+        """For each place of a space: character, rows of the target, rows of the moved.
+
+        With ``known``, only places in which all other spaces are among these.
+        """
         out = []
         for k, place in enumerate(self.places[space]):
             key = (space, k)
+            if known is not None and not place.lies_within(known):
+                continue
             if key not in self._rows:
                 self._rows[key] = place.rows(self.target[place.name])
             out.append((place.character, self._rows[key], place.rows(self.moved[place.name])))
@@ -135,8 +153,7 @@ class Problem:
         """Take a proposal."""
         self.moved.update(moved)
         touched = set(change) | {m for n in change for m in self.inner[n]}
-        one = {n: self.symmetry.spaces[n].group.identity(self.symmetry.batch(n)) for n in touched}
-        step = Element(self.symmetry, {**self.element.values, **one, **change})
+        step = Element(self.symmetry, {**self._still, **change})
         self.element = step.compose_on(self.element, touched)
 
     def try_change(self, change: Mapping[str, Value], tolerance: float) -> float:

@@ -63,7 +63,7 @@ def _monomial(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
     of = pairs.classes(rows, (group.scales, group.flips))
     perm = torch.arange(group.size).expand(*batch, group.size)
     if group.swaps:
-        cost = of.cost(*pairs.fit(of, rounds=2 if group.scales + group.flips <= 2 else 1, steps=5))
+        cost = of.cost(*pairs.fit(of, rounds=2 if group.scales + group.flips <= 2 else 1, steps=4))
         perm = _assign(cost, maximise=False)
     chosen = pairs.diagonal(rows, (group.scales, group.flips), perm)
     signs, logs = pairs.fit(chosen, rounds=20, steps=20)
@@ -89,7 +89,7 @@ def _permutation(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
 
 
 def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
-    flat = cost.reshape(-1, *cost.shape[-2:]).numpy()
+    flat = cost.double().reshape(-1, *cost.shape[-2:]).numpy()
     found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
     stacked = torch.stack([torch.as_tensor(f) for f in found])
     return stacked.reshape(*cost.shape[:-2], cost.shape[-1])

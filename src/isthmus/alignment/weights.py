@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Symmetry
-from isthmus.alignment.canonical import balancing
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
-from isthmus.alignment.signature import by_signature
+from isthmus.alignment.starts import Identity, Outward, Random, Signature, Start
 from isthmus.alignment.steps import gauge_step, step
 
 
@@ -28,16 +26,17 @@ class WeightMatching:
     """Minimise ``|a - g·b|`` over the group, space by space.
 
     Args:
+        starts: where to descend from; the best result is kept. A start that leads to a match up
+            to rounding is the last.
+        restarts: further starts, at random permutations.
         sweeps: the most sweeps over all spaces from one start.
-        restarts: further starts, at random permutations; the best is kept.
-        signatures: also start from matched signatures (exact for models of one orbit).
         tolerance: a sweep that gains less than this fraction of the squared distance is the last.
     """
 
-    sweeps: int = 100
+    starts: tuple[Start, ...] = (Signature(), Outward(), Identity())
     restarts: int = 0
-    signatures: bool = True
-    tolerance: float = 1e-9
+    sweeps: int = 200
+    tolerance: float = 1e-6
 
     def __call__(
         self,
@@ -49,30 +48,24 @@ class WeightMatching:
         """Search for the element; the objective never rises."""
         names = [n for n in a if not symmetry.reps[n].fixed]
         one, two = (widened(symmetry, params, names) for params in (a, b))
-        one = {n: one[n] for n in one if n in two}
         runs: list[_Run] = []
-        for kind in self._starts():
-            start = _start(kind, symmetry, one, two, generator)
-            runs.append(self._descend(kind, Problem(symmetry, one, two, start), generator))
+        for start in (*self.starts, *[Random()] * self.restarts):
+            problem = start(symmetry, one, two, generator)
+            runs.append(self._descend(type(start).__name__, problem))
             if runs[-1].objective <= 1e-9 * runs[-1].size:
                 break
         best = min(runs, key=lambda run: run.objective)
         evidence = {
-            "starts": [run.kind for run in runs],
+            "starts": [run.start for run in runs],
             "distances": [math.sqrt(max(run.objective, 0.0)) for run in runs],
             "objective": best.history,
             "sweeps": len(best.history) - 1,
         }
         return Match(best.element, evidence)
 
-    def _starts(self) -> list[str]:
-        own = ["signature"] if self.signatures else []
-        return [*own, "identity", *(f"random {k}" for k in range(self.restarts))]
-
-    def _descend(self, kind: str, problem: Problem, generator: torch.Generator) -> _Run:
+    def _descend(self, start: str, problem: Problem) -> _Run:
         size = problem.objective_size
-        current = problem.objective
-        history = [current]
+        history = [problem.objective]
         order = list(problem.symmetry.spaces)
         refining = False
         for sweep in range(self.sweeps):
@@ -82,38 +75,20 @@ class WeightMatching:
                 gain += one_step(problem, name, tolerance=1e-16 * size)
             assert gain >= 0, f"the distance rose by {-gain} in sweep {sweep}"
             history.append(history[-1] - gain)
-            small = gain <= self.tolerance * max(history[-1], 1e-15 * size)
+            small = gain <= self.tolerance * max(history[-1], 1e-13 * size)
             if small and not refining:
                 break
             # Scales need many sweeps where permutations need few: between full sweeps, only they.
             refining = not small and (refining or gain < 0.01 * history[-2])
-        return _Run(kind, problem.element, problem.objective, size, history)
+        return _Run(start, problem.element, problem.objective, size, history)
 
 
 @dataclass(frozen=True)
 class _Run:
     """What one start led to."""
 
-    kind: str
+    start: str
     element: Element
     objective: float
     size: float
     history: list[float] = field(default_factory=list)
-
-
-def _start(
-    kind: str,
-    symmetry: Symmetry,
-    a: Mapping[str, Tensor],
-    b: Mapping[str, Tensor],
-    generator: torch.Generator,
-) -> Element:
-    """The element from which to descend."""
-    if kind == "identity":
-        return symmetry.identity()
-    if kind == "signature":
-        target, source = balancing(symmetry, a), balancing(symmetry, b)
-        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
-        return ~target @ by_signature(state) @ source
-    swaps = symmetry.restrict([Motion.SWAP])
-    return symmetry.lift(swaps.sample(generator))

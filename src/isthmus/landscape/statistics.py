@@ -46,8 +46,8 @@ def recompute_statistics(
             key = f"{name}.{part}" if name else part
             if key in params:
                 result[key] = torch.full_like(params[key], start)
-    # Full copies: the forward passes write the statistics into these.
-    weights = {n: t.clone() for n, t in weights_for(model, result, dtype).items()}
+    # The forward passes write into the fresh tensors, and into nothing of the caller's.
+    weights = weights_for(model, result, dtype)
     device = next(iter(weights.values())).device
     count = 0
     with torch.no_grad(), evaluation_mode(model), _estimating(norms.values()):

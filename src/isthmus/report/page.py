@@ -107,8 +107,13 @@ def _figures(connection: Connection) -> list[dict[str, str | None]]:
         value = f"{merged.metrics[metric]:.2%}"
         parents = f"{a.metrics[metric]:.2%} and {b.metrics[metric]:.2%}"
     rows = [
-        ("Barrier before", words.short(barriers[NAIVE].height), f"{split}, A to B", "naive"),
-        ("Barrier after", words.short(barriers[ALIGNED].height), f"{split}, A to B′", "aligned"),
+        ("Barrier before", words.short(barriers[NAIVE].height), _beside(connection, NAIVE), "naive"),
+        (
+            "Barrier after",
+            words.short(barriers[ALIGNED].height),
+            _beside(connection, ALIGNED),
+            "aligned",
+        ),
         (f"Merged {metric or 'loss'}", value, f"{split}; parents {parents}", "home"),
         (
             "Distance",
@@ -118,6 +123,16 @@ def _figures(connection: Connection) -> list[dict[str, str | None]]:
         ),
     ]
     return [dict(zip(("label", "value", "note", "tone"), row, strict=True)) for row in rows]
+
+
+def _beside(connection: Connection, path: str) -> str:
+    """Which data a figure is on, and what it is on the others."""
+    first, *others = connection.splits
+    more = (
+        f"; {words.short(connection.barriers[split][path].height)} on {words.data_name(split)}"
+        for split in others
+    )
+    return f"on {words.data_name(first)} data" + "".join(more)
 
 
 def _toggles(connection: Connection) -> list[dict[str, Any]]:

@@ -34,25 +34,37 @@ def outcome(connection: Connection) -> Outcome:
 
 
 def headline(connection: Connection) -> str:
-    """One sentence that a reader may quote."""
-    naive, aligned = short(connection.worst(NAIVE)), short(connection.worst(ALIGNED))
+    """One sentence that a reader may quote, on the part of the data where the line is worse."""
+    barriers = connection.barriers[_harder(connection)]
+    naive, aligned = short(barriers[NAIVE].height), short(barriers[ALIGNED].height)
+    where = f"on {data_name(_harder(connection))} data"
     return {
-        Outcome.SAME: "The two networks are the same valley in other coordinates: aligned, the "
-        f"straight line between them climbs by {aligned} instead of {naive}.",
+        Outcome.SAME: "The two networks are the same valley in other coordinates: once aligned, "
+        f"the straight line between them climbs by {aligned} instead of {naive} {where}.",
         Outcome.ALREADY: "The two networks lay in one valley from the start: the straight line "
-        f"between them climbs by {naive}, and by {aligned} after alignment.",
+        f"between them climbs by {naive}, and by {aligned} after alignment, {where}.",
         Outcome.CLOSER: f"Alignment brings the two networks closer, but a ridge of {aligned} "
-        f"remains of the barrier of {naive}.",
+        f"remains of the barrier of {naive} {where}.",
         Outcome.APART: "Alignment did not join the two networks: the barrier is "
-        f"{aligned} after it and was {naive} before.",
+        f"{aligned} after it and was {naive} before, {where}.",
     }[outcome(connection)]
+
+
+def _harder(connection: Connection) -> str:
+    """The part of the data on which the aligned line climbs higher."""
+    return max(connection.splits, key=lambda split: connection.barriers[split][ALIGNED].height)
+
+
+def data_name(split: str) -> str:
+    """ "training" or "test"."""
+    return "training" if split == "train" else split
 
 
 def lead(connection: Connection) -> str:
     """What was done, in two sentences."""
     alignment = connection.alignment
     share = 1 - alignment.after / alignment.before if alignment.before else 0.0
-    parts = " and ".join(connection.splits)
+    parts = " and ".join(map(data_name, connection.splits))
     return (
         "A neural network keeps its function when its hidden units are relabelled or rescaled as "
         "its architecture allows. Isthmus read that freedom off the computation graph, used it to "
@@ -118,11 +130,11 @@ def symmetry_text(connection: Connection) -> str:
     count = (
         f"about 10^{digits:.0f} separate pieces"
         if digits >= 3
-        else f"{math.exp(symmetry.log_components):.0f} separate piece(s)"
+        else f"separate pieces: {math.exp(symmetry.log_components):.0f}"
     )
     return (
         f"Every network of this architecture has a whole orbit of twins: {count}, each of "
-        f"{symmetry.lie_dim} continuous dimension(s). One factor for each hidden space; S permutes "
+        f"{symmetry.lie_dim} continuous dimensions. One factor for each hidden space; S permutes "
         "units, M⁺ also rescales them, B also flips signs, O rotates, GL is any linear change."
     )
 

@@ -37,6 +37,8 @@
       mode: "lines+markers",
       line: { color: colour(curve.tone), width: 3, shape: "linear" },
       marker: { size: 5, color: colour(curve.tone) },
+      fill: name === "naive" && chosen.measure === "loss" ? "tozeroy" : "none",
+      fillcolor: `${colour(curve.tone)}14`,
       hovertemplate: `${curve.label}<br>t = %{customdata:.2f}<br>` +
         `${chosen.measure} %{y:.4g}<extra></extra>`,
       name,
