@@ -2,9 +2,9 @@
 
 from isthmus.algebra.elements import Element as Element
 from isthmus.algebra.orbits import Orbit as Orbit
-from isthmus.algebra.spaces import Axis as Axis
 from isthmus.algebra.reps import Block as Block
-from isthmus.algebra.spaces import Factor as Factor
 from isthmus.algebra.reps import Rep as Rep
+from isthmus.algebra.spaces import Axis as Axis
+from isthmus.algebra.spaces import Factor as Factor
 from isthmus.algebra.spaces import Space as Space
 from isthmus.algebra.symmetry import Symmetry as Symmetry

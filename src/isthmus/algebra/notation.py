@@ -61,8 +61,9 @@ class _Reader:
         self.text, self.spaces, self.position = text, spaces, 0
 
     def fail(self) -> BadInput:
+        rest = self.text[self.position :].strip()
         return BadInput(
-            f"cannot read the axis {self.text.strip()!r} from {self.text[self.position :].strip()!r}",
+            f"cannot read the axis {self.text.strip()!r} from {rest!r}",
             "write it as in `(head key*)`, `8`, or `(query + key)`",
         )
 

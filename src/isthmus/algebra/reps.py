@@ -46,25 +46,21 @@ class Block:
     @cached_property
     def index(self) -> tuple[slice | Tensor, ...]:
         """Per dimension, where the block lies: a slice where it is contiguous."""
-        return tuple(
-            _index(*of) for of in zip(self.start, self.axes, self.strides, strict=True)
-        )
+        return tuple(_index(*of) for of in zip(self.start, self.axes, self.strides, strict=True))
 
     def read(self, x: Tensor) -> Tensor:
         """The block of a parameter, in the shape `shape`."""
         for dim, where in enumerate(self.index):
-            whole = isinstance(where, slice)
-            x = x.narrow(dim, where.start, where.stop - where.start) if whole else (
-                x.index_select(dim, where)
-            )
+            if isinstance(where, slice):
+                x = x.narrow(dim, where.start, where.stop - where.start)
+            else:
+                x = x.index_select(dim, where)
         return x.reshape(self.shape)
 
     def write(self, out: Tensor, value: Tensor) -> None:
         """Put a block back."""
         sizes = [math.prod(f.size for f in axis) for axis in self.axes]
-        where = [
-            (torch.arange(w.start, w.stop) if isinstance(w, slice) else w) for w in self.index
-        ]
+        where = [(torch.arange(w.start, w.stop) if isinstance(w, slice) else w) for w in self.index]
         if all(isinstance(w, slice) for w in self.index):
             out[self.index] = value.reshape(sizes)
         else:
@@ -129,7 +125,9 @@ class Rep:
 
     def without(self, names: Container[str]) -> Rep:
         """The same rep with some spaces fixed."""
-        return self._map(lambda f: Factor(f.size) if f.space is not None and f.space in names else f)
+        return self._map(
+            lambda f: Factor(f.size) if f.space is not None and f.space in names else f
+        )
 
     def _map(self, change: Callable[[Factor], Factor]) -> Rep:
         def axis(terms: Axis) -> Axis:
@@ -160,7 +158,8 @@ class Rep:
             number = float(offset or 0)
         except ValueError:
             raise BadInput(
-                f"cannot read the offset {offset!r} of the rep {text!r}", "write it as in `fc - 1e-05`"
+                f"cannot read the offset {offset!r} of the rep {text!r}",
+                "write it as in `fc - 1e-05`",
             ) from None
         return cls.of([parse_axis(column, spaces) for column in columns], number)
 
@@ -168,7 +167,9 @@ class Rep:
 _Flat: TypeAlias = "tuple[int, tuple[Factor, ...], tuple[int, ...]]"
 
 
-def _dims(axes: Sequence[Axis], chosen: Mapping[str, int]) -> Iterator[tuple[list[_Flat], dict[str, int]]]:
+def _dims(
+    axes: Sequence[Axis], chosen: Mapping[str, int]
+) -> Iterator[tuple[list[_Flat], dict[str, int]]]:
     """Every consistent choice of one part in each sum, for all dimensions."""
     # Sums with labels are settled first, wherever they stand, so that choices know theirs.
     order = sorted(range(len(axes)), key=lambda d: not _labelled(axes[d]))

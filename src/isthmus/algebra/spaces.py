@@ -11,7 +11,8 @@ the group on it. Notation, as in einops::
 
 Where a space has several scales or signs they are called a, b, c, …: ``up^(a b-1;c)`` feels the
 first scale, the inverse of the second, and the third sign. ``up`` alone feels each of them once.
-A sum that a choice goes with carries a label, ``a:(1 + 1)``, and the choice the same, ``a:{q | k}``.
+A sum that a choice goes with carries a label, ``a:(1 + 1)``, and so does the choice,
+``a:{q | k}``.
 """
 
 from __future__ import annotations
@@ -43,13 +44,17 @@ class Space:
         return f"{self.group}[{self.name}]" + (f"({' '.join(self.over)})" if self.over else "")
 
 
+NATURAL = Character()
+"""The character of an axis that feels a group without scales or signs as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor of an axis: a space with a character, or a fixed stretch of ``size`` coordinates."""
+    """One factor of an axis: a space with a character, or ``size`` fixed coordinates."""
 
     size: int
     space: str | None = None
-    character: Character = Character()
+    character: Character = NATURAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,9 +142,7 @@ class Symmetry:
                     "use a checkpoint of the architecture that was discovered",
                 )
 
-    def restrict(
-        self, to: type[Group] | Callable[[Space], bool] | Sequence[Motion]
-    ) -> Symmetry:
+    def restrict(self, to: type[Group] | Callable[[Space], bool] | Sequence[Motion]) -> Symmetry:
         """A subgroup: by group class, by a predicate on spaces, or by the motions allowed.
 
         A space that the predicate turns down keeps only the identity.

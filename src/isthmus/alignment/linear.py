@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import Character
+from isthmus.ground import matrices
 
 Rows = list[tuple[Character, Tensor, Tensor]]
 
@@ -44,7 +45,7 @@ def moments_of(rows: Rows) -> list[Tensor]:
 
 def _value(u: Tensor, moments: list[Tensor]) -> Tensor:
     _, cross, square, _, dual_cross, dual_square = moments
-    back = torch.linalg.inv(u).mT
+    back = matrices.inverse(u).mT
     plain = (u @ square * u).sum() - 2 * (u * cross).sum()
     return plain + (back @ dual_square * back).sum() - 2 * (back * dual_cross).sum()
 
@@ -56,9 +57,9 @@ def _one(moments: list[Tensor], steps: int) -> tuple[Tensor, float]:
     if balanced is not None:
         candidates.append(balanced)
     if not bool(moments[5].any()) and _regular(moments[2]):
-        candidates.append(moments[1] @ torch.linalg.inv(moments[2]))
+        candidates.append(moments[1] @ matrices.inverse(moments[2]))
     if not bool(moments[2].any()) and _regular(moments[5]):
-        candidates.append(torch.linalg.inv(moments[4] @ torch.linalg.inv(moments[5])).mT)
+        candidates.append(matrices.inverse(moments[4] @ matrices.inverse(moments[5])).mT)
     values = [float(_value(u, moments)) for u in candidates]
     pick = min(range(len(values)), key=values.__getitem__)
     size = float(moments[0].trace() + moments[3].trace())
@@ -72,8 +73,7 @@ def _one(moments: list[Tensor], steps: int) -> tuple[Tensor, float]:
 
 
 def _rotation(cross: Tensor) -> Tensor:
-    left, _, right = torch.linalg.svd(cross)
-    return left @ right
+    return matrices.rotation(cross)
 
 
 def _regular(square: Tensor) -> bool:
@@ -86,12 +86,12 @@ def balance(plain: Tensor, dual: Tensor) -> Tensor | None:
     if not (_regular(plain) and _regular(dual)):
         return None
     root = _root(plain)
-    back = torch.linalg.inv(root)
+    back = matrices.inverse(root)
     return _root(back @ _root(root @ dual @ root) @ back)
 
 
 def _root(square: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh((square + square.mT) / 2)
+    values, vectors = matrices.symmetric((square + square.mT) / 2)
     return vectors @ (values.clamp_min(0).sqrt().unsqueeze(-1) * vectors.mT)
 
 
@@ -101,8 +101,8 @@ def _balanced_start(moments: list[Tensor]) -> Tensor | None:
     if target is None or source is None:
         return None
     plain = target @ moments[1] @ source.mT
-    dual = torch.linalg.inv(target).mT @ moments[4] @ torch.linalg.inv(source)
-    return torch.linalg.inv(target) @ _rotation(plain + dual) @ source
+    dual = matrices.inverse(target).mT @ moments[4] @ matrices.inverse(source)
+    return matrices.inverse(target) @ _rotation(plain + dual) @ source
 
 
 def _polish(start: Tensor, moments: list[Tensor], steps: int) -> Tensor:
@@ -121,7 +121,7 @@ def _polish(start: Tensor, moments: list[Tensor], steps: int) -> Tensor:
 
     try:
         optimiser.step(closure)  # type: ignore[no-untyped-call]
-    except torch.linalg.LinAlgError:
+    except RuntimeError:
         return start
     found = ((eye + change) @ start).detach()
     return found if bool(found.isfinite().all()) else start

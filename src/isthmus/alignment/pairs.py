@@ -142,7 +142,7 @@ def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> T
 
 
 def _balanced(power: Tensor, square: Tensor, linear: Tensor) -> Tensor:
-    """Where growing and shrinking places have equal size; for one-sided scales, the best overlap."""
+    """Where growing and shrinking places are of one size; else, where the overlap is best."""
     up = torch.where(power > 0, square, 0.0).sum(0)
     down = torch.where(power < 0, square, 0.0).sum(0)
     overlap = torch.where(power > 0, linear, 0.0).sum(0) / 2

@@ -45,7 +45,9 @@ def signature(problem: Problem, place: Occurrence, tensor: Tensor) -> Tensor:
     turning = [
         d
         for d, f in enumerate(factors)
-        if d != place.dim and f.space is not None and not isinstance(groups[f.space], AbstractMonomial)
+        if d != place.dim
+        and f.space is not None
+        and not isinstance(groups[f.space], AbstractMonomial)
     ]
     if turning:
         x = x.square().sum(turning, keepdim=True).sqrt()

@@ -14,7 +14,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.canonical import balancing

@@ -18,6 +18,7 @@ from isthmus.algebra.groups import (
 from isthmus.alignment import pairs
 from isthmus.alignment.linear import best_linear
 from isthmus.alignment.problem import Problem
+from isthmus.ground import matrices
 
 Rows = list[tuple[Character, Tensor, Tensor]]
 
@@ -50,8 +51,10 @@ def best_change(group: Group, rows: Rows) -> tuple[Value, Tensor]:
 def _procrustes(rows: Rows) -> tuple[Tensor, Tensor]:
     """The polar factor of the summed overlaps."""
     cross = torch.stack([a.double() @ b.double().mT for _, a, b in rows]).sum(0)
-    left, values, right = torch.linalg.svd(cross)
-    squares = sum((a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2))) for _, a, b in rows)
+    left, values, right = matrices.singular(cross)
+    squares = sum(
+        (a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2))) for _, a, b in rows
+    )
     return left @ right, torch.as_tensor(squares) - 2 * values.sum(-1)
 
 
@@ -78,13 +81,17 @@ def _permutation(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
     cross = first[1] @ first[2].mT
     for _, a, b in others:
         # One buffer for all places: at width 512 and more the sum costs what a product costs.
-        cross = torch.baddbmm(cross, a, b.mT) if cross.dim() == 3 else (
-            torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT
+        cross = (
+            torch.baddbmm(cross, a, b.mT)
+            if cross.dim() == 3
+            else (torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT)
         )
     perm = _assign(cross, maximise=True)
     one = group.identity(cross.shape[:-2])
     overlap = torch.take_along_dim(cross, perm.unsqueeze(-1), -1).double().sum((-1, -2))
-    squares = sum(a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2)) for _, a, b in rows)
+    squares = sum(
+        a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2)) for _, a, b in rows
+    )
     return Moves(perm, one.signs, one.logs), torch.as_tensor(squares) - 2 * overlap
 
 

@@ -1,4 +1,4 @@
-"""WeightMatching: coordinate descent over all spaces of a symmetry (Ainsworth et al. 2023, and more).
+"""WeightMatching: coordinate descent over all spaces of a symmetry (after Ainsworth et al. 2023).
 
 Where the field's method permutes, this one moves along the whole group: permutations with signs
 and scales jointly, rotations by Procrustes, shears by balancing, heads as blocks.

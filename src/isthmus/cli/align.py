@@ -37,7 +37,7 @@ def align(
     example: ExampleOption = None,
     data: DataOption = None,
     seed: SeedOption = 0,
-    restarts: RestartsOption = 1,
+    restarts: RestartsOption = 0,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:

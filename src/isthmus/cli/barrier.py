@@ -52,7 +52,7 @@ def barrier(
     points: PointsOption = 25,
     example: ExampleOption = None,
     seed: SeedOption = 0,
-    restarts: RestartsOption = 1,
+    restarts: RestartsOption = 0,
     batch_size: BatchOption = 1000,
     repair: RepairOption = None,
     json: JsonOption = None,

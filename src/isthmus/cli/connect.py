@@ -54,7 +54,7 @@ def connect(
     example: ExampleOption = None,
     points: PointsOption = 25,
     seed: SeedOption = 0,
-    restarts: RestartsOption = 1,
+    restarts: RestartsOption = 0,
     batch_size: BatchOption = 1000,
     repair: RepairOption = None,
     json: JsonOption = None,

@@ -43,7 +43,7 @@ def merge(
     example: ExampleOption = None,
     data: DataOption = None,
     seed: SeedOption = 0,
-    restarts: RestartsOption = 1,
+    restarts: RestartsOption = 0,
     repair: RepairOption = None,
     batch_size: BatchOption = 1000,
     json: JsonOption = None,

@@ -59,7 +59,7 @@ JsonOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes the run.")]
 RestartsOption = Annotated[
-    int, typer.Option("--restarts", min=1, help="How many starts the matching tries.")
+    int, typer.Option("--restarts", min=0, help="Further random starts that the matching tries.")
 ]
 PointsOption = Annotated[int, typer.Option("--points", min=2, help="Points on every path.")]
 BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Samples in one batch.")]

@@ -1,4 +1,6 @@
 """A module becomes a `Symmetry`: capture, typing, assembly, verification."""
 
 from isthmus.discovery.discover import discover as discover
+from isthmus.discovery.explain import explain as explain
+from isthmus.discovery.interpret import UnknownOperatorWarning as UnknownOperatorWarning
 from isthmus.discovery.verify import verify as verify

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from isthmus.algebra.groups import Character, GeneralLinear, Group, Motion, Orthogonal, monomial
 from isthmus.algebra.reps import Rep
@@ -11,6 +12,7 @@ from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery import families, naming, units
 from isthmus.discovery.interpret import Reading
+from isthmus.discovery.naming import Place
 from isthmus.discovery.nodes import (
     SWAPS,
     Kind,
@@ -22,6 +24,15 @@ from isthmus.discovery.nodes import (
 )
 from isthmus.discovery.redundant import without_redundant
 from isthmus.discovery.units import Units
+
+WORDS = {
+    Motion.SWAP: "permutation",
+    Motion.FLIP: "sign",
+    Motion.STRETCH: "scale",
+    Motion.TURN: "rotation",
+    Motion.SHEAR: "shear",
+}
+"""Motions for people."""
 
 
 @dataclass
@@ -70,7 +81,7 @@ def assemble(reading: Reading) -> Symmetry:
     return without_redundant(whole)
 
 
-Places = dict[Node, list[tuple[str, int, Occurrence, bool]]]
+Places: TypeAlias = "dict[Node, list[Place]]"
 
 
 def _places(reading: Reading) -> Places:
@@ -112,19 +123,27 @@ def _decide(
             for k in range(solution.families.get(leaf, (0, 0))[0])
         )
         owners = tuple(decided[o].space.name for o in over[leaf] if o in decided)
-        space = Space(names[leaf], leaf.size, group, owners, tuple(leaf.why))
+        space = Space(names[leaf], leaf.size, group, owners, _reasons(leaf))
         decided[leaf] = Leaf(space, mirrored, signs)
     return decided
 
 
-def _scales(places: Sequence[tuple[str, int, Occurrence, bool]], solution: Units) -> list[tuple[int, ...]]:
+def _reasons(leaf: Node) -> tuple[str, ...]:
+    """Who forbade what, in words."""
+    return tuple(
+        f"{reason}: no " + ", ".join(word for motion, word in WORDS.items() if motion in lost)
+        for reason, lost in leaf.why.items()
+    )
+
+
+def _scales(places: Sequence[Place], solution: Units) -> list[tuple[int, ...]]:
     return [solution.exponents(t.unit, t.node)[0] for _, _, t, _ in places]
 
 
 def _group(
     leaf: Node,
     solution: Units,
-    places: Sequence[tuple[str, int, Occurrence, bool]],
+    places: Sequence[Place],
     mirrored: bool,
 ) -> Group:
     """The group that the motions and the units of a leaf leave."""
@@ -211,9 +230,7 @@ class _Writer:
         node = term.node
         key = node.key.find()[0] if node.key else node
         parts = [
-            self._axis(
-                settle([Occurrence(p, term.dual ^ t, term.unit.child(k, p))]), chosen
-            )
+            self._axis(settle([Occurrence(p, term.dual ^ t, term.unit.child(k, p))]), chosen)
             for k, (p, t) in enumerate(node.parts)
         ]
         if id(key) in chosen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from isthmus.discovery.program import Op, Program, Ref, Shape
-from isthmus.ground.errors import BadInput
+from isthmus.ground.errors import BadInput, CaptureFailed
 
 Example: TypeAlias = "Tensor | tuple[Any, ...] | Mapping[str, Any]"
 
@@ -33,24 +34,47 @@ def capture(model: nn.Module, example: Example) -> Program:
     """Trace ``model`` on ``example`` in evaluation mode; no value is computed.
 
     Raises:
-        BadInput: export fails; says what it said.
+        CaptureFailed: export fails; says what it said.
     """
     args, kwargs = as_inputs(example)
     modes = [(module, module.training) for module in model.modules()]
+    fast = torch.backends.mha.get_fastpath_enabled()
     model.eval()
     try:
-        exported = torch.export.export(model, args, kwargs, strict=False)
+        # The fused inference kernels of nn.TransformerEncoderLayer have no types.
+        torch.backends.mha.set_fastpath_enabled(False)
+        exported = _export(model, args, kwargs)
     except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
-        raise BadInput(
+        raise CaptureFailed(
             f"torch.export cannot trace {type(model).__name__} on this example: {said[0]}",
             "give an example of the right shapes and dtypes, or wrap the model in a module whose "
             "forward takes and returns tensors without data-dependent branches",
         ) from error
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         for module, training in modes:
             module.training = training
     return _Reader(model, exported).program()
+
+
+def _export(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> torch.export.ExportedProgram:
+    """The exported program; made functional where the model writes in place."""
+    with warnings.catch_warnings():
+        # Recurrent layers assign their flat weights while they are traced: no concern here.
+        warnings.filterwarnings("ignore", message=".*assigned during export.*")
+        exported = torch.export.export(model, args, kwargs, strict=False)
+        if any(_mutates(node) for node in exported.graph_module.graph.nodes):
+            functional: torch.export.ExportedProgram = exported.run_decompositions({})
+            return functional
+    return exported
+
+
+def _mutates(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return bool(schema is not None and schema.is_mutable)
 
 
 class _Reader:
@@ -115,7 +139,7 @@ class _Reader:
             elif node.op == "call_function":
                 self._call(graph, node, depth, prefix)
             elif node.op == "output":
-                return [self._value(a, depth) for a in node.args[0]]  # type: ignore[union-attr]
+                return [self._value(a, depth) for a in node.args[0]]
         return []
 
     def _attribute(self, graph: fx.GraphModule, node: fx.Node, prefix: str) -> Any:
@@ -138,7 +162,9 @@ class _Reader:
         if region is not None:
             place = arguments.index(region)
             inner = arguments[place + 1 :]
-            self.names[key] = self._walk(region, depth + 1, dict(enumerate(inner)))  # type: ignore[arg-type]
+            self.names[key] = self._walk(
+                region, depth + 1, {str(k): v for k, v in enumerate(inner)}
+            )
             return
         if not isinstance(node.target, torch._ops.OpOverload):
             self.names[key] = self._plain(node, arguments)
@@ -164,9 +190,11 @@ class _Reader:
         value = node.meta.get("val")
         values = value if isinstance(value, (list, tuple)) else [value]
         name = prefix + node.name
-        names = [name] if not isinstance(value, (list, tuple)) else [
-            f"{name}.{k}" for k in range(len(values))
-        ]
+        names = (
+            [name]
+            if not isinstance(value, (list, tuple))
+            else [f"{name}.{k}" for k in range(len(values))]
+        )
         tensors = [(n, v) for n, v in zip(names, values, strict=True) if isinstance(v, Tensor)]
         made = tuple(n for n, _ in tensors)
         shapes = tuple(_shape(v) for _, v in tensors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,7 @@ if TYPE_CHECKING:
     from isthmus.discovery.typing import Typing
 
 
-def cut(
-    typing: Typing, axes: Sequence[Terms], dim: int, start: int, stop: int
-) -> list[Terms]:
+def cut(typing: Typing, axes: Sequence[Terms], dim: int, start: int, stop: int) -> list[Terms]:
     """The axes of a tensor after slicing ``dim``; other axes may have become families."""
     axes = [settle(axis) for axis in axes]
     terms = axes[dim]
@@ -55,7 +54,7 @@ def cut_term(
         edges.append(edges[-1] + part.size)
     chosen = [
         (k, max(start, low) - low, min(stop, high) - low)
-        for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+        for k, (low, high) in enumerate(itertools.pairwise(edges))
         if low < stop and start < high
     ]
     pieces = [_piece(typing, axes, dim, place, *choice) for choice in chosen]
@@ -76,7 +75,7 @@ def _refine(axes: list[Terms], dim: int, place: int, start: int, stop: int) -> N
     """Turn a leaf into a sum at the cut, and the leaves that always go with it into families."""
     node = axes[dim][place].node
     bounds = sorted({0, start, stop, node.size})
-    sizes = [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+    sizes = [high - low for low, high in itertools.pairwise(bounds)]
     here = [(k, j) for k, axis in enumerate(axes) for j, _ in enumerate(axis)]
     others = [axes[k][j].node for k, j in here if (k, j) != (dim, place)]
     node.refine(Kind.SUM, [(_heir(node, size), False) for size in sizes])
@@ -89,7 +88,7 @@ def _refine(axes: list[Terms], dim: int, place: int, start: int, stop: int) -> N
 
 def _heir(node: Node, size: int) -> Node:
     part = Node(size, node.motions)
-    part.why = dict(node.why)
+    part.why = {reason: set(lost) for reason, lost in node.why.items()}
     return part
 
 

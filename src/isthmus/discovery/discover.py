@@ -33,7 +33,7 @@ def discover(
             "raise" refuses.
 
     Raises:
-        BadInput: the model cannot be traced on this example.
+        CaptureFailed: the model cannot be traced on this example.
         UnknownOperator: an operator has no rule and ``unknown`` is "raise".
     """
     if gauge != "asis":

@@ -12,7 +12,7 @@ from isthmus.discovery.nodes import size_of
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.rules import RULES, Call
 from isthmus.discovery.rules.broadcast import broadcast, steady
-from isthmus.discovery.rules.pointwise import general
+from isthmus.discovery.rules.pointwise import permuting
 from isthmus.discovery.typing import Tensor, Typing
 from isthmus.ground.errors import UnknownOperator
 
@@ -114,21 +114,12 @@ def _rule(reading: Reading, op: Op, unknown: str) -> Callable[[Call], Tensor | l
 def _pointwise(call: Call) -> Tensor:
     """Any elementwise operator: permutations commute with it, nothing else is known."""
     operands = [call.values[ref.name] for ref in call.op.refs()]
-    if len(operands) == 1:
-        return general(call) if "self" in call.op.arguments else _still(call, operands[0])
-    out = _still(call, operands[0])
+    out = permuting(call, operands[0])
     for other in operands[1:]:
         alone = steady(call.typing)
-        axes = broadcast(call.typing, out, _still(call, other), call.typing.tie, alone, alone)
+        axes = broadcast(call.typing, out, permuting(call, other), call.typing.tie, alone, alone)
         out = call.make(axes)
     return out
-
-
-def _still(call: Call, tensor: Tensor) -> Tensor:
-    call.typing.commute(tensor)
-    for axis in tensor.axes:
-        call.typing.still(axis)
-    return call.make(tensor.axes)
 
 
 def _pin_all(call: Call) -> list[Tensor]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from isthmus.discovery.nodes import Node, Occurrence
 
-Place = tuple[str, int, Occurrence, bool]
+Place: TypeAlias = "tuple[str, int, Occurrence, bool]"
+"""Where a leaf occurs: parameter, dimension, occurrence, whether dual."""
 
 
-def names(places: Mapping[Node, Sequence[Place]], over: Mapping[Node, Sequence[Node]]) -> dict[Node, str]:
+def names(
+    places: Mapping[Node, Sequence[Place]], over: Mapping[Node, Sequence[Node]]
+) -> dict[Node, str]:
     """A unique name for every leaf: that of the first module whose output it is."""
     taken: dict[str, int] = {}
     out: dict[Node, str] = {}

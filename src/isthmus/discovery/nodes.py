@@ -39,7 +39,19 @@ class Node:
     the numbers of all tensors in which the node occurs.
     """
 
-    __slots__ = ("collapsed", "forward", "hint", "key", "kind", "motions", "parts", "size", "tensors", "twist", "why")
+    __slots__ = (
+        "collapsed",
+        "forward",
+        "hint",
+        "key",
+        "kind",
+        "motions",
+        "parts",
+        "size",
+        "tensors",
+        "twist",
+        "why",
+    )
 
     def __init__(self, size: int, motions: frozenset[Motion] = ALL) -> None:
         self.size = size
@@ -51,7 +63,7 @@ class Node:
         self.key: Node | None = None
         self.collapsed = False
         self.tensors: set[int] = set()
-        self.why: dict[str, None] = {}
+        self.why: dict[str, set[Motion]] = {}
         self.hint = ""
 
     def find(self) -> tuple[Node, bool]:
@@ -64,7 +76,9 @@ class Node:
             self.forward, self.twist = node, twist
         return node, twist
 
-    def refine(self, kind: Kind, parts: Iterable[tuple[Node, bool]], key: Node | None = None) -> None:
+    def refine(
+        self, kind: Kind, parts: Iterable[tuple[Node, bool]], key: Node | None = None
+    ) -> None:
         """Turn a leaf into a product, sum or family."""
         self.kind, self.parts, self.key = kind, tuple(parts), key
         for part, _ in self.parts:
@@ -72,6 +86,11 @@ class Node:
             root.tensors |= self.tensors
             if not root.hint:
                 root.hint = self.hint
+
+    def because(self, reason: str, lost: Iterable[Motion]) -> None:
+        """Note who forbade what; for explanations."""
+        if reason and lost:
+            self.why.setdefault(reason, set()).update(lost)
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} {self.size} {id(self) & 0xFFFF:x}>"
@@ -101,7 +120,7 @@ ZERO = Unit(None)
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One occurrence of a node in an axis; ``dual`` where it is acted on by the inverse transpose."""
+    """One occurrence of a node in an axis; ``dual``: acted on by the inverse transpose."""
 
     node: Node
     dual: bool

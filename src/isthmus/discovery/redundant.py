@@ -98,8 +98,12 @@ def _keep(symmetry: Symmetry, name: str, scales: list[int], flips: list[int]) ->
 
     def change(factor: Factor) -> Character:
         c = factor.character
-        return c if factor.space != name else Character(
-            c.dual, tuple(c.scales[k] for k in scales), tuple(c.flips[k] for k in flips)
+        return (
+            c
+            if factor.space != name
+            else Character(
+                c.dual, tuple(c.scales[k] for k in scales), tuple(c.flips[k] for k in flips)
+            )
         )
 
     spaces = {**symmetry.spaces, name: replace(space, group=group)}

@@ -18,7 +18,6 @@ from isthmus.discovery.nodes import (
     ALL,
     NONE,
     SWAPS,
-    TURNS,
     ZERO,
     Kind,
     Node,
@@ -133,9 +132,8 @@ class Typing:
             for part, _ in node.parts:
                 self.bound(part, motions)
         elif not node.motions <= motions:
+            node.because(self.reason, node.motions - motions)
             node.motions &= motions
-            if self.reason:
-                node.why.setdefault(self.reason)
 
     def restrict(self, axis: Terms, motions: frozenset[Motion] = SWAPS) -> None:
         """The operator commutes only with these motions of the axis."""
@@ -150,13 +148,20 @@ class Typing:
         """No scale on this axis."""
         for term in settle(axis):
             if term.unit is not ZERO:
+                self._blame(term.node, Motion.STRETCH)
                 self.scale_equations.append({term.unit: 1})
 
     def unflipped(self, axis: Terms) -> None:
         """No sign on this axis."""
         for term in settle(axis):
             if term.unit is not ZERO:
+                self._blame(term.node, Motion.FLIP)
                 self.flip_equations.append((term.unit,))
+
+    def _blame(self, node: Node, lost: Motion) -> None:
+        for inner in below(node):
+            if inner.kind is Kind.LEAF:
+                inner.because(self.reason, {lost})
 
     def pin(self, axis: Terms) -> None:
         """Nothing acts on this axis."""
@@ -166,9 +171,11 @@ class Typing:
     def equate(self, pairs: Iterable[tuple[Occurrence, Occurrence]], sign: int = -1) -> None:
         """Scales ``a + sign b = 0`` and equal signs, pair by pair."""
         for a, b in pairs:
-            self.relate_scales({a.unit: 1, b.unit: sign} if a.unit is not b.unit else {a.unit: 1 + sign})
-            if a.unit is not b.unit:
-                self.relate_flips(a.unit, b.unit)
+            if a.unit is b.unit:
+                self.relate_scales({a.unit: 1 + sign})
+                continue
+            self.relate_scales({a.unit: 1, b.unit: sign})
+            self.relate_flips(a.unit, b.unit)
 
     def relate_scales(self, equation: dict[Unit, int]) -> None:
         """An integer linear equation between log-scales."""
@@ -290,6 +297,3 @@ class Typing:
             return None
         self.pin(rest)
         return out
-
-
-__all__ = ["ALL", "NONE", "SWAPS", "TURNS", "ZERO", "Tensor", "Terms", "Typing"]

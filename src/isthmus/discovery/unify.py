@@ -82,11 +82,14 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
         typing.bound(node, NONE)
         freeze(typing, node)
         return
+    now = typing.reason
+    typing.reason = now if not leaf.why else ""
     typing.bound(node, leaf.motions)
+    typing.reason = now
     for inner in below(node):
         inner.tensors |= leaf.tensors
-    for reason in leaf.why:
-        node.why.setdefault(reason)
+        for reason, lost in leaf.why.items():
+            inner.because(reason, lost)
     node.hint = node.hint or leaf.hint
     if node is not leaf:
         leaf.forward, leaf.twist = node, twist
@@ -195,7 +198,7 @@ def divide(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
     if node.kind is Kind.LEAF:
         parts = [Node(leading, node.motions), Node(node.size // leading, node.motions)]
         for part in parts:
-            part.why = dict(node.why)
+            part.why = {reason: set(lost) for reason, lost in node.why.items()}
         node.refine(Kind.PRODUCT, [(part, False) for part in parts])
         return settle([term])
     if node.kind is Kind.FAMILY:

@@ -88,9 +88,7 @@ def _equations(
 ) -> tuple[list[dict[Unit, int]], list[dict[Unit, int]]]:
     """All equations, on the units of leaves."""
     scale = [e for equation in typing.scale_equations for e in _open(equation)]
-    flip = [
-        e for units in typing.flip_equations for e in _open(dict(_counts(units)))
-    ]
+    flip = [e for units in typing.flip_equations for e in _open(dict(_counts(units)))]
     seen: dict[Unit, None] = {}
     every = [u for e in (*typing.scale_equations, *map(_counts, typing.flip_equations)) for u in e]
     for unit in [*every, *(u for units in wanted.values() for u in units)]:
@@ -101,7 +99,7 @@ def _equations(
     for unit in seen:
         more = _collapsed(unit)
         scale += more
-        flip += [{u: 1 for u in e} for e in more]
+        flip += [dict.fromkeys(e, 1) for e in more]
     still = {node.find()[0] for node in typing.frozen}
     for leaf in still:
         for unit in wanted.get(leaf, ()):
@@ -190,9 +188,7 @@ def sorted_units(roots: set[Unit], units: Sequence[Unit], linked: _Linked) -> li
     return list(found)
 
 
-def _link(
-    equations: list[dict[Unit, int]], modulus: int
-) -> tuple[_Linked, list[dict[Unit, int]]]:
+def _link(equations: list[dict[Unit, int]], modulus: int) -> tuple[_Linked, list[dict[Unit, int]]]:
     """Use up equations of one or two terms; return the rest, reduced."""
     linked, left = _Linked(), equations
     while True:

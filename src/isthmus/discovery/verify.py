@@ -60,7 +60,9 @@ def verify(
     )
 
 
-def run(model: nn.Module, params: Params, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> list[Tensor]:
+def run(
+    model: nn.Module, params: Params, inputs: tuple[tuple[Any, ...], dict[str, Any]]
+) -> list[Tensor]:
     """All tensors that the model returns with these parameters."""
     args, kwargs = inputs
     with torch.no_grad(), DoublePrecision():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -102,7 +103,7 @@ def connect(
     count = _Counter(progress, 4 + (3 * settings.points + 3) * len(data))
     for batches in data.values():
         Loss(model, batches[:1], settings.criterion)(a)
-    symmetry, certificate = _symmetry(model, example, settings, count)
+    symmetry, certificate = _symmetry(_at(model, a), example, settings, count)
     count.begin("aligning")
     fit = align(b, to=a, symmetry=symmetry, method=settings.method, seed=settings.seed)
     count.advance()
@@ -136,6 +137,13 @@ def connect(
         merged=merged,
         provenance=dict(provenance or {}),
     )
+
+
+def _at(model: nn.Module, params: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of `model` with these weights: what is verified then depends on the inputs alone."""
+    there = copy.deepcopy(model)
+    there.load_state_dict(dict(params), strict=False)  # tied names are left out, and follow
+    return there
 
 
 def _symmetry(

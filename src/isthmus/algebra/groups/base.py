@@ -75,7 +75,7 @@ class Group(ABC):
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
     ) -> Value:
-        """A random element of the whole group: every component, continuous parts of size ``scale``."""
+        """A random element of the whole group; its continuous parts have size ``scale``."""
 
     @abstractmethod
     def act(
@@ -86,11 +86,11 @@ class Group(ABC):
         character: Character,
         over: Sequence[int] = (),
     ) -> Tensor:
-        """Act on dimension ``dim`` of ``x``; ``over`` are the dimensions that index the batch of ``g``."""
+        """Act on dimension ``dim`` of ``x``; the dimensions ``over`` index the batch of ``g``."""
 
     @abstractmethod
     def exp(self, tangent: Tensor) -> Value:
-        """The element reached in unit time from the identity; ``tangent`` is ``(*batch, lie_dim)``."""
+        """The element reached in unit time from 1; ``tangent`` is ``(*batch, lie_dim)``."""
 
     @abstractmethod
     def log(self, g: Value) -> Tensor:
@@ -102,7 +102,7 @@ class Group(ABC):
 
     @abstractmethod
     def split(self, g: Value) -> tuple[Value, Value]:
-        """``(jump, flow)`` with ``g = flow jump``: a discrete part, and one in the identity component."""
+        """``(jump, flow)`` with ``g = flow jump``: a discrete part, and one joined to 1."""
 
     @abstractmethod
     def curve(self, flow: Value) -> Callable[[float], Value]:
@@ -110,7 +110,7 @@ class Group(ABC):
 
     @abstractmethod
     def matrix(self, g: Value, character: Character) -> Tensor:
-        """The matrix, ``(*batch, size, size)``, by which an axis of that character is multiplied."""
+        """The matrix, ``(*batch, size, size)``, that multiplies an axis of that character."""
 
     @abstractmethod
     def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
@@ -155,7 +155,7 @@ class Group(ABC):
 
 
 def spread(value: Tensor, dims: Sequence[int], ndim: int) -> Tensor:
-    """View ``value`` in ``ndim`` dimensions with its k-th dimension at ``dims[k]``, ones elsewhere."""
+    """View ``value`` in ``ndim`` dimensions, its k-th dimension at ``dims[k]``, ones elsewhere."""
     order = sorted(range(len(dims)), key=lambda k: dims[k])
     shape = [1] * ndim
     for k in order:
@@ -164,7 +164,7 @@ def spread(value: Tensor, dims: Sequence[int], ndim: int) -> Tensor:
 
 
 def along(matrix: Tensor, x: Tensor, dim: int, over: Sequence[int]) -> Tensor:
-    """Multiply dimension ``dim`` of ``x`` by a matrix that may vary over the dimensions ``over``."""
+    """Multiply dimension ``dim`` of ``x`` by a matrix that may vary over dimensions ``over``."""
     letters = [chr(ord("a") + k) for k in range(x.dim())]
     batch = "".join(letters[k] for k in over)
     source = "".join(letters)

@@ -14,6 +14,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from isthmus.ground import matrices
+
 
 def principal_log(matrix: Tensor) -> Tensor | None:
     """The real principal logarithm of one matrix, or None where there is none."""
@@ -60,13 +62,13 @@ def rotation_log(rotation: Tensor) -> Tensor:
 
 def polar(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """``matrix = Q P`` with ``Q`` orthogonal and ``P`` symmetric positive."""
-    left, values, right = torch.linalg.svd(matrix)
+    left, values, right = matrices.singular(matrix)
     return left @ right, right.mT @ (values.unsqueeze(-1) * right)
 
 
 def symmetric_log(positive: Tensor) -> Tensor:
     """The logarithm of a symmetric positive matrix."""
-    values, vectors = torch.linalg.eigh(positive)
+    values, vectors = matrices.symmetric(positive)
     return vectors @ (values.log().unsqueeze(-1) * vectors.mT)
 
 
@@ -77,23 +79,23 @@ def reflection(matrix: Tensor) -> Tensor:
     near the identity as can be.
     """
     turn, _ = polar(matrix)
-    values, vectors = torch.linalg.eigh((turn + turn.mT) / 2)
+    values, vectors = matrices.symmetric((turn + turn.mT) / 2)
     mirror = vectors[:, int(torch.argmin(values))]
     return torch.eye(len(matrix), dtype=matrix.dtype) - 2 * torch.outer(mirror, mirror)
 
 
 def linear_curve(flow: Tensor) -> Callable[[float], Tensor]:
-    """A curve from 1 to ``flow`` in GL⁺(n): one exponential where a real logarithm exists, else two."""
+    """A curve from 1 to ``flow`` in GL⁺(n): one exponential if a real log exists, else two."""
     log = principal_log(flow)
     if log is not None:
         found = log
-        return lambda t: torch.linalg.matrix_exp(t * found)
+        return lambda t: matrices.exponential(t * found)
     turn, stretch = polar(flow)
     angle, growth = rotation_log(turn), symmetric_log(stretch)
-    return lambda t: torch.linalg.matrix_exp(t * angle) @ torch.linalg.matrix_exp(t * growth)
+    return lambda t: matrices.exponential(t * angle) @ matrices.exponential(t * growth)
 
 
 def rotation_curve(flow: Tensor) -> Callable[[float], Tensor]:
     """The one-parameter group through ``flow`` in SO(n)."""
     angle = rotation_log(flow)
-    return lambda t: torch.linalg.matrix_exp(t * angle)
+    return lambda t: matrices.exponential(t * angle)

@@ -14,6 +14,7 @@ from torch import Tensor
 from isthmus.algebra.groups import curves
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, along
 from isthmus.algebra.groups.monomial import monomial
+from isthmus.ground import matrices
 from isthmus.ground.errors import Disconnected
 
 
@@ -50,7 +51,7 @@ class AbstractMatrix(Group):
         """A reflection where the determinant is negative, and the rest."""
         jump = self.identity(g.shape[:-2]).clone()
         flat, out = g.reshape(-1, self.size, self.size), jump.view(-1, self.size, self.size)
-        for k, negative in enumerate((torch.linalg.slogdet(flat)[0] < 0).tolist()):
+        for k, negative in enumerate((matrices.orientation(flat) < 0).tolist()):
             if negative:
                 out[k] = curves.reflection(flat[k])
         return jump, g @ jump
@@ -66,7 +67,7 @@ class AbstractMatrix(Group):
         return lambda t: torch.stack([one(t) for one in each]).reshape(flow.shape)
 
     def _require_connected(self, g: Tensor) -> None:
-        if bool((torch.linalg.slogdet(g)[0] < 0).any()):
+        if bool((matrices.orientation(g) < 0).any()):
             raise Disconnected(
                 f"no path in {self} joins the identity to a matrix of negative determinant",
                 "split it first: a reflection, then a curve (Element.split)",
@@ -77,7 +78,7 @@ class AbstractMatrix(Group):
         gap = float(torch.linalg.matrix_norm(g - self.identity(g.shape[:-2])).max())
         if gap == 0:
             return "does nothing"
-        mirrored = int((torch.linalg.slogdet(g)[0] < 0).sum())
+        mirrored = int((matrices.orientation(g) < 0).sum())
         return f"is {gap:.3g} from the identity" + (f", {mirrored} mirrored" if mirrored else "")
 
     def reindex(self, g: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
@@ -125,9 +126,9 @@ class Orthogonal(AbstractMatrix):
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
     ) -> Tensor:
-        """Haar measure: QR of a Gaussian with the signs of R's diagonal (``scale`` has no meaning)."""
+        """Haar measure: QR of a Gaussian, signs fixed by R's diagonal (``scale`` is unused)."""
         normal = torch.randn(*batch, self.size, self.size, generator=generator, dtype=FLOAT)
-        turn, upper = torch.linalg.qr(normal)
+        turn, upper = matrices.triangular(normal)
         return turn * torch.where(upper.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).unsqueeze(-2)
 
     def exp(self, tangent: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ class Orthogonal(AbstractMatrix):
         skew = tangent.new_zeros(*tangent.shape[:-1], self.size, self.size)
         row, column = torch.tril_indices(self.size, self.size, -1)
         skew[..., row, column] = tangent
-        return torch.linalg.matrix_exp(skew - skew.mT)
+        return matrices.exponential(skew - skew.mT)
 
     def log(self, g: Tensor) -> Tensor:
         """The entries below the diagonal of the skew logarithm."""
@@ -157,8 +158,7 @@ class Orthogonal(AbstractMatrix):
 
     def fit(self, source: Tensor, target: Tensor) -> Tensor:
         """Procrustes: the polar factor of ``target sourceᵀ``."""
-        left, _, right = torch.linalg.svd(target.to(FLOAT) @ source.to(FLOAT).mT)
-        return left @ right
+        return matrices.rotation(target.to(FLOAT) @ source.to(FLOAT).mT)
 
 
 @final
@@ -181,11 +181,11 @@ class GeneralLinear(AbstractMatrix):
 
     def inverse(self, g: Tensor) -> Tensor:
         """Matrix inverse."""
-        return torch.linalg.inv(g)
+        return matrices.inverse(g)
 
     def matrix(self, g: Tensor, character: Character) -> Tensor:
         """``g``, or its inverse transpose on a dual axis."""
-        return torch.linalg.inv(g).mT if character.dual else g
+        return self.inverse(g).mT if character.dual else g
 
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
@@ -193,11 +193,11 @@ class GeneralLinear(AbstractMatrix):
         """Haar rotation times ``exp(scale X/√n)``: both components, condition number bounded."""
         turn = Orthogonal(self.size).sample(generator, scale, batch)
         normal = torch.randn(*batch, self.size, self.size, generator=generator, dtype=FLOAT)
-        return turn @ torch.linalg.matrix_exp(scale * normal / math.sqrt(self.size))
+        return turn @ matrices.exponential(scale * normal / math.sqrt(self.size))
 
     def exp(self, tangent: Tensor) -> Tensor:
         """Matrix exponential."""
-        return torch.linalg.matrix_exp(tangent.reshape(*tangent.shape[:-1], self.size, self.size))
+        return matrices.exponential(tangent.reshape(*tangent.shape[:-1], self.size, self.size))
 
     def log(self, g: Tensor) -> Tensor:
         """The real principal logarithm.
@@ -225,11 +225,15 @@ class GeneralLinear(AbstractMatrix):
             return f"shape {tuple(matrix.shape)}, expected {(self.size, self.size)}"
         values = torch.linalg.svdvals(matrix)
         small = float(values[-1] / values[0]) if float(values[0]) > 0 else 0.0
-        return f"singular: smallest over largest singular value {small:.3g}" if small <= 1e-14 else None
+        return (
+            f"singular: smallest over largest singular value {small:.3g}"
+            if small <= 1e-14
+            else None
+        )
 
     def fit(self, source: Tensor, target: Tensor) -> Tensor:
         """Least squares; where that is singular, the Procrustes rotation."""
-        found = torch.linalg.lstsq(source.to(FLOAT).mT, target.to(FLOAT).mT).solution.mT
+        found: Tensor = torch.linalg.lstsq(source.to(FLOAT).mT, target.to(FLOAT).mT).solution.mT
         if self.why_not(found) is None:
             return found
         return Orthogonal(self.size).fit(source, target)

@@ -277,7 +277,9 @@ class SignedPermutation(AbstractMonomial):
     def name(self) -> str:
         """``B(n)``, with the number of sign families where it is not one."""
         symbol = "B" if self.swaps else "±1"
-        return f"{symbol}({self.size})" if self.flips == 1 else f"{symbol}({self.size};{self.flips})"
+        return (
+            f"{symbol}({self.size})" if self.flips == 1 else f"{symbol}({self.size};{self.flips})"
+        )
 
 
 @final
@@ -299,7 +301,7 @@ class PositiveScaling(AbstractMonomial):
 @final
 @dataclass(frozen=True, slots=True)
 class Monomial(AbstractMonomial):
-    """Permutations with scales: M⁺_n = R₊ⁿ ⋊ S_n (ReLU) or, with signs, M_n = (R\\0)ⁿ ⋊ S_n (gates)."""
+    """Permutations with scales: M⁺_n = R₊ⁿ ⋊ S_n (ReLU) or, with signs, M_n (gates)."""
 
     size: int
     scales: int = 1
@@ -308,11 +310,14 @@ class Monomial(AbstractMonomial):
 
     @property
     def name(self) -> str:
-        """``M⁺(n)``, ``M(n)``; with the numbers of scale and sign families where they are not one."""
-        symbol = ("M" if self.swaps else "R") + ("" if self.flips else "⁺" if self.swaps else "⁺")
-        symbol = "R*" if self.flips and not self.swaps else symbol
+        """``M⁺(n)``, ``M(n)``; with the numbers of families of scales and signs if not one."""
+        symbol = ("M" if self.swaps else "R*") if self.flips else ("M⁺" if self.swaps else "R⁺")
         plain = self.scales == 1 and self.flips <= 1
-        return f"{symbol}({self.size})" if plain else f"{symbol}({self.size};{self.scales},{self.flips})"
+        return (
+            f"{symbol}({self.size})"
+            if plain
+            else f"{symbol}({self.size};{self.scales},{self.flips})"
+        )
 
 
 def monomial(size: int, *, swaps: bool, flips: int, scales: int) -> Group:

@@ -111,7 +111,7 @@ class Wreath(Group):
     ) -> Tensor:
         """Unfold the dimension into (block, inner), act on both, fold again."""
         dim = dim % x.dim()
-        wide = x.unflatten(dim, (self.blocks, self.inner.size))
+        wide = x.reshape(*x.shape[:dim], self.blocks, self.inner.size, *x.shape[dim + 1 :])
         shifted = [k if k < dim else k + 1 for k in over]
         wide = self.outer.act(self._moves(g.perm), wide, dim, Character(), shifted)
         wide = self.inner.act(g.inner, wide, dim + 1, character, [*shifted, dim])
@@ -179,7 +179,10 @@ class Wreath(Group):
 
     def moves(self, g: Blocks) -> str:
         """Outer and inner motion."""
-        said = {"blocks": self.outer.moves(self._moves(g.perm)), "inside": self.inner.moves(g.inner)}
+        said = {
+            "blocks": self.outer.moves(self._moves(g.perm)),
+            "inside": self.inner.moves(g.inner),
+        }
         parts = [f"{where}: {text}" for where, text in said.items() if text != "does nothing"]
         return "; ".join(parts) or "does nothing"
 

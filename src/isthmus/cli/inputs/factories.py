@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from isthmus.ground.errors import BadInput, closest
 
 
@@ -107,7 +109,9 @@ def _attribute(module: ModuleType, name: str, place: str, what: str) -> Callable
 
 def _run(factory: Callable[[], Any], where: str) -> Any:
     try:
-        return factory()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # untrained weights, where they are used at all, are repeatable
+            return factory()
     except (Exception, SystemExit) as error:
         raise _raised(error, where) from error
 

@@ -14,7 +14,9 @@ Both: TypeAlias = Callable[[Terms, Terms], Terms]
 Alone: TypeAlias = Callable[[Terms], Terms]
 
 
-def broadcast(typing: Typing, a: Tensor, b: Tensor, both: Both, left: Alone, right: Alone) -> list[Terms]:
+def broadcast(
+    typing: Typing, a: Tensor, b: Tensor, both: Both, left: Alone, right: Alone
+) -> list[Terms]:
     """Align trailing dimensions; ``left`` and ``right`` treat axes that only one operand has."""
     ndim = max(len(a.axes), len(b.axes))
     out: list[Terms] = []
@@ -88,9 +90,7 @@ def division(call: Call) -> Tensor:
         typing.restrict(axis)
         return typing.power(axis, -1, 1, odd=True)
 
-    axes = broadcast(
-        typing, x, y, lambda a, b: typing.blend(a, b, invert=True), lambda a: a, below
-    )
+    axes = broadcast(typing, x, y, lambda a, b: typing.blend(a, b, invert=True), lambda a: a, below)
     return call.make(axes)
 
 
@@ -178,9 +178,7 @@ def where(call: Call) -> Tensor:
 
 def _expanded(call: Call, mask: Tensor, chosen: Tensor) -> Tensor:
     """Axes that only the mask has stay the mask's."""
-    axes = broadcast(
-        call.typing, mask, chosen, lambda m, a: a, _unitless, lambda a: a
-    )
+    axes = broadcast(call.typing, mask, chosen, lambda m, a: a, _unitless, lambda a: a)
     return call.make(axes)
 
 

@@ -86,7 +86,7 @@ def instance_norm(call: Call) -> Tensor:
 
 @rule("layer_norm", "native_layer_norm")
 def layer_norm(call: Call) -> Tensor:
-    """Mean and variance over the last axes: permutations; gain and bias carry the output's scale."""
+    """Mean and variance over the last axes: permutations; gain and bias scale the output."""
     return _over_last(call, signs=False)
 
 

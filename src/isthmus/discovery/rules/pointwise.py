@@ -23,8 +23,8 @@ EVEN = ("cos", "cosh", "sinc")
 """f(-x) = f(x), and nothing more."""
 
 POWERS = {
-    "relu": (1, 1, None), "leaky_relu": (1, 1, None), "abs": (1, 1, False), "absolute": (1, 1, False),
-    "square": (2, 1, False), "sqrt": (1, 2, None), "rsqrt": (-1, 2, None),
+    "relu": (1, 1, None), "leaky_relu": (1, 1, None), "abs": (1, 1, False),
+    "absolute": (1, 1, False), "square": (2, 1, False), "sqrt": (1, 2, None), "rsqrt": (-1, 2, None),
     "reciprocal": (-1, 1, True), "sign": (0, 1, True), "sgn": (0, 1, True),
 }  # fmt: skip
 """Homogeneous functions: degree as a fraction; odd (True), even (False) or neither (None)."""
@@ -38,8 +38,8 @@ def linear(call: Call) -> Tensor:
 
 
 GENERAL = (
-    "gelu", "silu", "sigmoid", "softplus", "mish", "elu", "selu", "celu", "hardswish", "hardsigmoid",
-    "log_sigmoid", "logsigmoid", "relu6", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p",
+    "gelu", "silu", "sigmoid", "softplus", "mish", "elu", "selu", "celu", "hardswish",
+    "hardsigmoid", "log_sigmoid", "logsigmoid", "relu6", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p",
     "erfc", "logit", "acos", "acosh", "threshold", "rrelu", "floor", "ceil",
 )  # fmt: skip
 """Functions that keep neither scales nor signs."""
@@ -52,7 +52,11 @@ def _argument(call: Call) -> Tensor:
 @rule(*GENERAL)
 def general(call: Call) -> Tensor:
     """A function of which nothing is known (GELU, SiLU, softplus, …): permutations only."""
-    x = _argument(call)
+    return permuting(call, _argument(call))
+
+
+def permuting(call: Call, x: Tensor) -> Tensor:
+    """Permutations of every axis pass, nothing else does."""
     call.typing.commute(x)
     for axis in x.axes:
         call.typing.still(axis)
@@ -133,7 +137,7 @@ def softmax(call: Call) -> Tensor:
     """Permutations along every axis; no scale and no sign."""
     x = _argument(call)
     call.typing.mixed(x.axes, [call.dim("dim", len(x.axes))])
-    return general(call)
+    return permuting(call, x)
 
 
 @rule("glu")

@@ -79,7 +79,8 @@ class _Cell:
         typing.contract(state, recurrent.axes[1])
         for param in params:
             pieces = [
-                typing.cut([param.axes[0]], 0, k * size, (k + 1) * size)[0] for k in range(self.gates)
+                typing.cut([param.axes[0]], 0, k * size, (k + 1) * size)[0]
+                for k in range(self.gates)
             ]
             for k, piece in enumerate(pieces):
                 felt = state if k in self.flipping or self.scaling else _plain(state)

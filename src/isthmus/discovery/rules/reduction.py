@@ -16,7 +16,9 @@ def _reduced(call: Call, x: Tensor) -> set[int]:
     return {int(d) % max(len(x.axes), 1) for d in listed}
 
 
-def reduce(call: Call, x: Tensor, motions: frozenset[Motion], *, signs: bool = False) -> list[Terms]:
+def reduce(
+    call: Call, x: Tensor, motions: frozenset[Motion], *, signs: bool = False
+) -> list[Terms]:
     """Restrict the reduced axes; return what stays, with empty axes where ``keepdim``."""
     typing, gone = call.typing, _reduced(call, x)
     for d in gone:
@@ -25,9 +27,7 @@ def reduce(call: Call, x: Tensor, motions: frozenset[Motion], *, signs: bool = F
         if not signs:
             typing.unflipped(x.axes[d])
     keep = bool(call.get("keepdim", False))
-    return [
-        [] if d in gone else axis for d, axis in enumerate(x.axes) if keep or d not in gone
-    ]
+    return [[] if d in gone else axis for d, axis in enumerate(x.axes) if keep or d not in gone]
 
 
 @rule("sum", "mean", "nansum")
@@ -70,7 +70,9 @@ def norm(call: Call) -> Tensor:
     """The Euclidean norm also allows rotations of the reduced axes."""
     x = call.tensor("self")
     order = call.get("ord", call.get("p", 2))
-    axes = reduce(call, x, TURNS if order == 2 and len(_reduced(call, x)) == 1 else SWAPS, signs=True)
+    axes = reduce(
+        call, x, TURNS if order == 2 and len(_reduced(call, x)) == 1 else SWAPS, signs=True
+    )
     return call.make(_others(call, axes, 1, 1))
 
 

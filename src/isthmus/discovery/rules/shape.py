@@ -116,7 +116,9 @@ def repeat(call: Call) -> Tensor:
     counts = list(call.op.arguments["repeats" if call.op.target == "repeat" else "dims"])
     axes = [[] for _ in range(len(counts) - len(axes))] + axes
     counts = [1] * (len(axes) - len(counts)) + counts
-    out = [typing.repeated(n) + axis if n != 1 else axis for n, axis in zip(counts, axes, strict=True)]
+    out = [
+        typing.repeated(n) + axis if n != 1 else axis for n, axis in zip(counts, axes, strict=True)
+    ]
     return call.make(out)
 
 
@@ -207,9 +209,7 @@ def unbind(call: Call) -> list[Tensor]:
     """Every index of one axis, each on its own."""
     x = call.tensor("self")
     dim = call.dim("dim", len(x.axes))
-    return [
-        call.make(take(call.typing, x.axes, dim, k), k) for k in range(len(call.op.shapes))
-    ]
+    return [call.make(take(call.typing, x.axes, dim, k), k) for k in range(len(call.op.shapes))]
 
 
 @rule("cat", "concat", "concatenate")
@@ -242,7 +242,9 @@ def stack(call: Call) -> Tensor:
     return call.make(join(call.typing, wide, dim))
 
 
-@rule("flip", "roll", "cumsum", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col")
+@rule(
+    "flip", "roll", "cumsum", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col"
+)
 def positional(call: Call) -> Tensor:
     """Operators that mix or move positions along some axes: those are fixed."""
     typing, x = call.typing, call.tensor("self")
@@ -254,7 +256,7 @@ def positional(call: Call) -> Tensor:
     fixed = {d % len(x.axes) for d in touched}
     out: list[Terms] = []
     for d, size in enumerate(call.sizes):
-        if d in fixed or d >= len(x.axes) or len(x.axes) != len(call.sizes) and d in fixed:
+        if d in fixed or d >= len(x.axes) or (len(x.axes) != len(call.sizes) and d in fixed):
             if d < len(x.axes):
                 typing.pin(x.axes[d])
             out.append(typing.constant(size))

@@ -1,0 +1,200 @@
+"""Matching: aligning two random 784-512-512-512-10 ReLU networks, side by side with `rebasin`.
+
+Both libraries run as worker processes of one program, in turn on every pair, so that a busy moment
+of the machine meets both. `rebasin` lives in an environment of its own under ``.envs/``, made on
+the first run. A time is that of one matching, tracing apart; a distance is Euclidean over all
+parameters, between a and the moved b. Scales change the distance itself, so the row of the whole
+group is shown and not compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from measuring import environment, median, options, spread, table, timed, write
+
+HERE = Path(__file__).resolve().parent
+PEER = "rebasin==0.0.47"
+NEEDS = ("numpy", "scipy", "torchview", "tqdm", "graphviz", "pandas")
+WAYS = {
+    "rebasin": "rebasin 0.0.47",
+    "once": "isthmus, permutations, one start",
+    "default": "isthmus, permutations, default",
+    "whole": "isthmus, whole group, default",
+}
+
+
+def main(words: list[str]) -> None:
+    """Run both workers in alternation and print the table."""
+    parser = options(__doc__, runs=3)
+    parser.add_argument("--pairs", type=int, default=5, help="pairs; the first has seeds 0 and 1")
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has rebasin")
+    chosen = parser.parse_args(words)
+    peer = chosen.peer or make_peer()
+    workers = {
+        way: Worker(peer if way == "rebasin" else sys.executable, way, chosen.threads)
+        for way in WAYS
+    }
+    found: list[dict[str, Any]] = []
+    try:
+        for worker in workers.values():
+            worker.ask(0)  # imports, caches, first calls
+        for run in range(chosen.runs):
+            for pair in range(chosen.pairs):
+                for way, worker in workers.items():
+                    found.append({"way": way, "pair": pair, "run": run, **worker.ask(pair)})
+    finally:
+        for worker in workers.values():
+            worker.close()
+    print(_tables(found, chosen.pairs))
+    write(chosen.json, "matching", chosen.threads, found)
+
+
+def _tables(found: list[dict[str, Any]], pairs: int) -> str:
+    rows, each = [], []
+    for way, label in WAYS.items():
+        mine = [one for one in found if one["way"] == way]
+        ratio = [
+            other["matching"] / one["matching"]
+            for one in mine
+            for other in found
+            if (other["way"], other["pair"], other["run"]) == ("rebasin", one["pair"], one["run"])
+        ]
+        rows.append(
+            (
+                label,
+                spread([one["matching"] for one in mine]),
+                f"{median([one['tracing'] for one in mine]):.3f}",
+                "" if way == "rebasin" else f"{median(ratio):.1f}",
+                f"{median([one['after'] for one in mine]):.3f}",
+                f"{max(one['error'] for one in mine):.1e}",
+            )
+        )
+        after = {one["pair"]: one["after"] for one in mine}
+        each.append((label, *(f"{after[k]:.3f}" for k in range(pairs))))
+    before = {one["pair"]: one["before"] for one in found}
+    each.insert(0, ("before", *(f"{before[k]:.3f}" for k in range(pairs))))
+    head = ("", "matching, s", "tracing, s", "times faster", "distance", "output error")
+    seeds = tuple(f"seeds {2 * k}, {2 * k + 1}" for k in range(pairs))
+    return f"{table(head, rows)}\n\n{table(('distance', *seeds), each)}\n"
+
+
+def make_peer() -> str:
+    """The interpreter of an environment with rebasin, made if it is not there."""
+    place = HERE / ".envs" / "rebasin"
+    python = place / "bin" / "python"
+    if (place / "ready").exists():
+        return str(python)
+    print(f"making {place}", file=sys.stderr)
+    venv.create(place, with_pip=True, clear=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "-c", str(HERE.parent / "constraints.txt")]
+    # Without its own list of needs: torchvision, which is on it, is not used here.
+    for step in (["torch==2.13.0"], [*NEEDS], ["--no-deps", PEER]):
+        subprocess.run([*pip, *step], check=True, stdout=sys.stderr)
+    (place / "ready").touch()
+    return str(python)
+
+
+class Worker:
+    """A process that matches one pair whenever it is asked."""
+
+    def __init__(self, python: str, way: str, threads: int) -> None:
+        self.process = subprocess.Popen(
+            [python, str(Path(__file__).resolve()), way],
+            env=environment(threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def ask(self, pair: int) -> dict[str, Any]:
+        """Match a pair; returns times, distances and the error of the moved model's output."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(pair, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"a worker stopped with exit code {self.process.wait()}")
+        return dict(json.loads(answer))
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def work(way: str) -> None:
+    """The worker's side: a pair's number on each line in, a line of JSON out."""
+    import torch
+    from torch import nn
+
+    def network(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        sizes = (784, 512, 512, 512, 10)
+        layers: list[nn.Module] = []
+        for n, m in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(n, m), nn.ReLU()]
+        return nn.Sequential(*layers[:-1]).eval()
+
+    def apart(a: Any, b: Any) -> float:
+        return float(sum((a[n] - b[n]).double().square().sum() for n in a) ** 0.5)
+
+    match = _rebasin if way == "rebasin" else _isthmus(way)
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        a, b = network(2 * int(line)), network(2 * int(line) + 1)
+        before = apart(a.state_dict(), b.state_dict())
+        x = torch.randn(16, 784)
+        with torch.no_grad():
+            expected = b(x)
+        tracing, matching, moved = match(a, b, x)
+        b.load_state_dict(moved)
+        with torch.no_grad():
+            error = float((b(x) - expected).norm() / expected.norm())
+        after = apart(a.state_dict(), moved)
+        reply = dict(
+            tracing=tracing, matching=matching, before=before, after=after, error=error
+        )
+        print(json.dumps(reply), file=answers, flush=True)
+
+
+def _rebasin(a: Any, b: Any, x: Any) -> tuple[float, float, Any]:
+    from rebasin import PermutationCoordinateDescent
+
+    tracing, descent = timed(lambda: PermutationCoordinateDescent(a, b, x))
+    matching, _ = timed(descent.rebasin)
+    return tracing, matching, {n: t.clone() for n, t in b.state_dict().items()}
+
+
+def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, Any]]:
+    from isthmus.algebra.groups import Permutation
+    from isthmus.alignment import Outward, WeightMatching, align
+    from isthmus.discovery import discover
+
+    def match(a: Any, b: Any, x: Any) -> tuple[float, float, Any]:
+        def trace() -> Any:
+            symmetry = discover(a, x)
+            return symmetry if way == "whole" else symmetry.restrict(Permutation)
+
+        method = WeightMatching(starts=(Outward(),)) if way == "once" else WeightMatching()
+        tracing, symmetry = timed(trace)
+        params = {n: t.clone() for n, t in a.state_dict().items()}
+        moving = {n: t.clone() for n, t in b.state_dict().items()}
+        matching, fit = timed(lambda: align(moving, to=params, symmetry=symmetry, method=method))
+        return tracing, matching, fit.params
+
+    return match
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        work(sys.argv[1])
