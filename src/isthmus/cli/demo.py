@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from torch import nn
 
@@ -23,7 +25,8 @@ from isthmus.report import Settings, protect, require_report, write_folder
 from isthmus.testing.datasets import Dataset
 from isthmus.testing.training import seeded, train
 
-_WIDTH, _EPOCHS, _BATCH, _RATE = 512, 30, 64, 1e-3
+_WIDTH, _EPOCHS, _BATCH, _RATE = 512, 40, 64, 1e-3
+_OPTIMISER = functools.partial(torch.optim.AdamW, weight_decay=3.0)
 
 
 def network() -> nn.Module:
@@ -85,6 +88,7 @@ def _train_pair(data: Dataset, seed: int, folder: Path) -> tuple[Path, Path]:
                 batch=_BATCH,
                 lr=_RATE,
                 seed=2 * seed + number,
+                optimiser=_OPTIMISER,
                 after_epoch=tell,
             )
             save(params_of(model), path)

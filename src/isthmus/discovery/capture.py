@@ -66,7 +66,8 @@ def _export(
         # Recurrent layers assign their flat weights while they are traced: no concern here.
         warnings.filterwarnings("ignore", message=".*assigned during export.*")
         exported = torch.export.export(model, args, kwargs, strict=False)
-        if any(_mutates(node) for node in exported.graph_module.graph.nodes):
+        graphs = [m.graph for m in exported.graph_module.modules() if isinstance(m, fx.GraphModule)]
+        if any(_mutates(node) for graph in graphs for node in graph.nodes):
             functional: torch.export.ExportedProgram = exported.run_decompositions({})
             return functional
     return exported
@@ -100,8 +101,14 @@ class _Reader:
                 self._placeholder(node, held.get(node.name))
         outputs = self._walk(graph, 0, {})
         wanted = set(signature.user_outputs)
-        kept = [ref.name for ref in outputs if isinstance(ref, Ref)]
-        chosen = tuple(n for n in kept if n in wanted) or tuple(kept)
+        # By the graph's own names: inside a nested region a result is called otherwise.
+        results = next(n.args[0] for n in graph.graph.nodes if n.op == "output")
+        kept = [
+            (node.name, ref.name)
+            for node, ref in zip(results, outputs, strict=True)
+            if isinstance(node, fx.Node) and isinstance(ref, Ref)
+        ]
+        chosen = tuple(ref for n, ref in kept if n in wanted) or tuple(ref for _, ref in kept)
         aliases = {n: k for n, k in self.kept.items() if n != k}
         return Program(
             tuple(self.ops),
@@ -160,6 +167,7 @@ class _Reader:
         arguments = [self._value(a, depth) for a in node.args]
         region = next((a for a in arguments if isinstance(a, fx.GraphModule)), None)
         if region is not None:
+            _check_straight(str(node.target))
             place = arguments.index(region)
             inner = arguments[place + 1 :]
             self.names[key] = self._walk(
@@ -212,6 +220,15 @@ class _Reader:
         if isinstance(argument, torch.SymInt):
             return int(argument)
         return argument
+
+
+def _check_straight(region: str) -> None:
+    """Regions that run once are entered; loops and branches on data cannot be typed."""
+    if not region.startswith(("wrap_with_", "wrap", "tag_activation_checkpoint")):
+        raise BadInput(
+            f"the model uses {region}, control flow that depends on data",
+            "wrap the part of the model without it in a module of its own",
+        )
 
 
 def _bind(

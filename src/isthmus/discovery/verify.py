@@ -64,9 +64,15 @@ def run(
     model: nn.Module, params: Params, inputs: tuple[tuple[Any, ...], dict[str, Any]]
 ) -> list[Tensor]:
     """All tensors that the model returns with these parameters."""
-    args, kwargs = inputs
-    with torch.no_grad(), DoublePrecision():
-        out = torch.func.functional_call(model, dict(params), args, kwargs, tie_weights=True)
+    # Copies, because a model may write into its inputs and buffers.
+    args, kwargs, own = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, (*inputs, params))
+    narrow = torch.get_default_dtype()
+    torch.set_default_dtype(FLOAT)
+    try:
+        with torch.no_grad(), DoublePrecision():
+            out = torch.func.functional_call(model, own, args, kwargs, tie_weights=True)
+    finally:
+        torch.set_default_dtype(narrow)
     leaves, _ = torch.utils._pytree.tree_flatten(out)
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
@@ -75,10 +81,24 @@ def relative_change(before: list[Tensor], after: list[Tensor]) -> float:
     """The largest absolute change over the largest absolute value."""
     worst = 0.0
     for a, b in zip(before, after, strict=True):
-        if a.is_floating_point() and a.numel():
-            size = float(a.abs().max()) or 1.0
-            worst = max(worst, float((a - b).abs().max()) / size)
-    return worst if worst == worst else float("inf")
+        if a.numel():
+            worst = max(worst, _change(_reals(a), _reals(b)))
+    return worst
+
+
+def _reals(x: Tensor) -> Tensor:
+    return (torch.view_as_real(x) if x.is_complex() else x).to(FLOAT)
+
+
+def _change(a: Tensor, b: Tensor) -> float:
+    """Equal infinities and NaN in the same place are no change; where all are NaN, no test."""
+    finite = a.isfinite()
+    if not bool(finite.any()):
+        return float("inf")
+    size = float(a[finite].abs().max()) or 1.0
+    same = (a == b) | (a.isnan() & b.isnan())
+    change = float((a - b).abs()[~same].max()) / size if not bool(same.all()) else 0.0
+    return change if change == change else float("inf")
 
 
 def _inputs(example: Example, generator: torch.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -82,7 +82,12 @@ def division(call: Call) -> Tensor:
     """x / y, without rounding."""
     x, y, typing = call.tensor("self"), call.optional("other"), call.typing
     if call.get("rounding_mode") is not None:
-        return call.make([steady(typing)(axis) for axis in x.axes])
+        rounded = x if y is None else call.make(sum_of(typing, x, y))
+        for operand in (x, rounded) if y is None else (x, y, rounded):
+            typing.commute(operand)
+            for axis in operand.axes:
+                typing.still(axis)
+        return call.make(rounded.axes)
     if y is None:
         return call.make(x.axes)
 
@@ -202,6 +207,9 @@ def clamp(call: Call) -> Tensor:
     low = call.get("min", call.get("min_val"))
     high = call.get("max", call.get("max_val"))
     typing.commute(x)
+    bounds = [b for n in ("min", "max") if (b := call.optional(n)) is not None]
+    if bounds:
+        return _between(call, x, bounds)
     one_sided_zero = (low in (0, None)) and (high in (0, None))
     symmetric = low is not None and high is not None and low == -high
     for axis in x.axes:
@@ -209,6 +217,16 @@ def clamp(call: Call) -> Tensor:
             typing.unscaled(axis)
         if not symmetric:
             typing.unflipped(axis)
+    return call.make(x.axes)
+
+
+def _between(call: Call, x: Tensor, bounds: list[Tensor]) -> Tensor:
+    """Bounds that are tensors: positive scales pass if x and they are scaled alike."""
+    for bound in bounds:
+        x = call.make(sum_of(call.typing, x, bound))
+    call.typing.commute(x)
+    for axis in x.axes:
+        call.typing.unflipped(axis)
     return call.make(x.axes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.discovery.nodes import Terms
+from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.broadcast import broadcast, sum_of
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor, Typing
@@ -41,7 +41,7 @@ def matrix_product(typing: Typing, a: Tensor, b: Tensor) -> list[Terms]:
     return [*batch, a.axes[-2], b.axes[-1]]
 
 
-@rule("addmm", "baddbmm", "addbmm", "addmv")
+@rule("addmm", "baddbmm", "addmv")
 def addmm(call: Call) -> Tensor:
     """b + x W."""
     names = [n for n in ("mat1", "batch1", "mat") if n in call.op.arguments]
@@ -64,26 +64,32 @@ def bilinear(call: Call) -> Tensor:
 def einsum(call: Call) -> Tensor:
     """Letters are axes: kept and shared ones are blended, summed ones contracted."""
     operands = call.tensors("tensors")
-    sources, _, target = call.op.arguments["equation"].replace(" ", "").partition("->")
-    letters = sources.split(",")
+    sources, arrow, target = call.op.arguments["equation"].replace(" ", "").partition("->")
+    words = sources.split(",")
+    if not arrow:
+        # As in NumPy: what is broadcast first, then letters that occur once, in order.
+        once = sorted(x for x in set(sources) - set(",.") if sources.count(x) == 1)
+        target = "..." * ("..." in sources) + "".join(once)
+    letters = [_expand_dots(w, len(t.axes)) for w, t in zip(words, operands, strict=True)]
+    target = _expand_dots(target, len(call.sizes))
     axes: dict[str, Terms] = {}
     for k, (tensor, word) in enumerate(zip(operands, letters, strict=True)):
         later = "".join(letters[k + 1 :]) + target
-        word = _expand_dots(word, len(tensor.axes))
         for letter, axis in zip(word, tensor.axes, strict=True):
             _enter(call.typing, axes, letter, axis, letter in later)
-    for letter in [x for x in axes if x not in _expand_dots(target, len(call.sizes))]:
+    for letter in [x for x in axes if x not in target]:
         if letter not in _summed(letters):
             call.typing.restrict(axes[letter])
             call.typing.still(axes[letter])
-    return call.make([axes[x] for x in _expand_dots(target, len(call.sizes))])
+    return call.make([axes[x] for x in target])
 
 
 def _expand_dots(word: str, ndim: int) -> str:
+    """Dots as letters of their own, numbered from the right, where dimensions are aligned."""
     if "..." not in word:
         return word
     missing = ndim - len(word) + 3
-    return word.replace("...", "".join(chr(0x2460 + k) for k in range(missing)))
+    return word.replace("...", "".join(chr(0x2460 + k) for k in reversed(range(missing))))
 
 
 def _summed(words: list[str]) -> set[str]:
@@ -94,6 +100,14 @@ def _summed(words: list[str]) -> set[str]:
 def _enter(typing: Typing, axes: dict[str, Terms], letter: str, axis: Terms, kept: bool) -> None:
     if letter not in axes:
         axes[letter] = axis
+    elif size_of(axis) != size_of(axes[letter]):
+        # One of them has size one and is repeated along the other.
+        small, large = sorted((axis, axes[letter]), key=size_of)
+        typing.pin(small)
+        typing.restrict(large)
+        if not kept:
+            typing.still(large)
+        axes[letter] = large
     elif kept:
         axes[letter] = typing.blend(axes[letter], axis)
     else:

@@ -90,6 +90,9 @@ def linear_1d(call: Call) -> Tensor:
 )  # fmt: skip
 def linear_2d(call: Call) -> Tensor:
     """As `linear_1d`, on images."""
+    grid = call.optional("grid")
+    for axis in grid.axes if grid is not None else ():
+        call.typing.pin(axis)
     return _positions(call, 2)
 
 

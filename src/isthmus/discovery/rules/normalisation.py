@@ -52,6 +52,7 @@ def batch_norm(call: Call) -> Tensor:
     if mean is None or variance is None:
         # Without running statistics the batch's own are used, and ε breaks the scale.
         typing.unscaled(channel)
+        typing.mixed(x.axes, [d for d in range(len(x.axes)) if d != 1])
     else:
         typing.tie(channel, mean.axes[0])
         _square(typing, channel, variance.axes[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from isthmus.discovery.nodes import Terms
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor
@@ -9,7 +11,7 @@ from isthmus.discovery.typing import Tensor
 LINEAR = (
     "neg", "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "clone",
     "contiguous", "to", "_to_copy", "type_as", "alias", "detach", "lift_fresh_copy", "positive",
-    "float", "double", "half", "copy", "requires_grad", "detach_",
+    "float", "double", "half", "requires_grad", "detach_",
 )  # fmt: skip
 """Functions with f(gx) = g f(x) for every linear g."""
 
@@ -24,8 +26,8 @@ EVEN = ("cos", "cosh", "sinc")
 
 POWERS = {
     "relu": (1, 1, None), "leaky_relu": (1, 1, None), "abs": (1, 1, False),
-    "absolute": (1, 1, False), "square": (2, 1, False), "sqrt": (1, 2, None), "rsqrt": (-1, 2, None),
-    "reciprocal": (-1, 1, True), "sign": (0, 1, True), "sgn": (0, 1, True),
+    "absolute": (1, 1, False), "square": (2, 1, False), "sqrt": (1, 2, None),
+    "rsqrt": (-1, 2, None), "reciprocal": (-1, 1, True), "sign": (0, 1, True), "sgn": (0, 1, True),
 }  # fmt: skip
 """Homogeneous functions: degree as a fraction; odd (True), even (False) or neither (None)."""
 
@@ -33,14 +35,29 @@ POWERS = {
 @rule(*LINEAR)
 def linear(call: Call) -> Tensor:
     """Nothing is forbidden."""
-    name = "self" if "self" in call.op.arguments else "input"
-    return call.make(call.tensor(name).axes)
+    x = _argument(call)
+    if x.dtype.is_floating_point and not call.op.shapes[0].dtype.is_floating_point:
+        return general(call)  # a cast to integers or truth values rounds
+    return call.make(x.axes)
+
+
+@rule("copy")
+def copy(call: Call) -> Tensor:
+    """What ``copy_`` writes into a tensor takes its place; only its shape and dtype stay."""
+    from isthmus.discovery.rules.broadcast import sum_of
+
+    source, shape = call.tensor("src"), call.op.shapes[0]
+    place = call.typing.filled(Tensor(call.typing.inert(shape).axes, shape.dtype, fill=0.0))
+    written = call.make(sum_of(call.typing, source, place))
+    if source.dtype.is_floating_point and not shape.dtype.is_floating_point:
+        return permuting(call, written)
+    return written
 
 
 GENERAL = (
     "gelu", "silu", "sigmoid", "softplus", "mish", "elu", "selu", "celu", "hardswish",
-    "hardsigmoid", "log_sigmoid", "logsigmoid", "relu6", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p",
-    "erfc", "logit", "acos", "acosh", "threshold", "rrelu", "floor", "ceil",
+    "hardsigmoid", "log_sigmoid", "logsigmoid", "relu6", "exp", "exp2", "expm1", "log", "log2",
+    "log10", "log1p", "erfc", "logit", "acos", "acosh", "threshold", "rrelu", "floor", "ceil",
 )  # fmt: skip
 """Functions that keep neither scales nor signs."""
 
@@ -114,7 +131,10 @@ def pow_(call: Call) -> Tensor:
     call.typing.commute(x)
     whole = float(exponent).is_integer()
     parity = (int(exponent) % 2 == 1) if whole else None
-    top, bottom = float(exponent).as_integer_ratio()
+    ratio = Fraction(exponent).limit_denominator(60)
+    if float(ratio) != float(exponent):
+        return general(call)  # no fraction that a person would write: scales are not followed
+    top, bottom = ratio.as_integer_ratio()
     return call.make([_power(call, axis, top, bottom, odd=parity) for axis in x.axes])
 
 

@@ -38,6 +38,7 @@ def _recurrent(
     typing = call.typing
     layers, both = int(call.get("num_layers")), bool(call.get("bidirectional"))
     params = call.tensors("params")
+    _sequence(call)
     directions = 2 if both else 1
     per = len(params) // (layers * directions)
     biased = bool(call.get("has_biases"))
@@ -91,6 +92,17 @@ class _Cell:
 def _plain(axis: Terms) -> Terms:
     """The same coordinates, without sign or scale."""
     return [Occurrence(t.node, t.dual, ZERO) for t in axis]
+
+
+def _sequence(call: Call) -> None:
+    """Steps are in order; the sequences of a batch are independent and may be permuted."""
+    x = call.tensor("input")
+    time = 1 if call.get("batch_first", False) and len(x.axes) > 2 else 0
+    for d, axis in enumerate(x.axes[:-1]):
+        if d == time:
+            call.typing.pin(axis)
+        call.typing.restrict(axis)
+        call.typing.still(axis)
 
 
 def _initial(call: Call, k: int, state: Terms, count: int) -> None:

@@ -73,7 +73,7 @@ def norm(call: Call) -> Tensor:
     axes = reduce(
         call, x, TURNS if order == 2 and len(_reduced(call, x)) == 1 else SWAPS, signs=True
     )
-    return call.make(_others(call, axes, 1, 1))
+    return call.make(_others(call, axes, 0 if order == 0 else 1, 1))
 
 
 @rule("var", "std", "var_mean", "std_mean")

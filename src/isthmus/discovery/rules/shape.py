@@ -250,7 +250,10 @@ def positional(call: Call) -> Tensor:
     typing, x = call.typing, call.tensor("self")
     dims = call.get("dims", call.get("dim", call.get("dimension")))
     touched = {-1, -2} if dims is None else set(_tuple(dims))
+    if call.op.target == "roll" and not touched:
+        touched = set(range(len(x.axes)))  # it rolls the flattened tensor
     if call.op.target == "im2col":
+        typing.pin(x.axes[-1])
         touched = set(range(-len(x.axes) + 1, 0))
     linear = call.op.target in {"flip", "roll", "cumsum", "diff", "tril", "triu", "unfold"}
     fixed = {d % len(x.axes) for d in touched}
