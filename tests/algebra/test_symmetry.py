@@ -214,7 +214,7 @@ def test_the_tangent_is_the_derivative_of_the_action(symmetry, seed):
             for sign in (1, -1):
                 values = {name: space.group.exp((sign * step).reshape(shape))}
                 ends.append(
-                    torch.cat([symmetry.act_on(n, values, t).flatten() for n, t in params.items()])
+                    torch.cat([t.flatten() for t in symmetry.act(Element(symmetry, {**symmetry.identity().values, **values}), params).values()])
                 )
             assert torch.allclose((ends[0] - ends[1]) / 2e-6, tangent[row], atol=1e-7)
             row += 1

@@ -12,7 +12,7 @@ import torch
 
 from isthmus.cli import main
 from isthmus.cli.inputs import load_model
-from isthmus.ground import params_of, save
+from isthmus.ground import Params, params_of, save
 
 MODEL = '''
 """A model factory, as a user would write it."""
@@ -22,7 +22,8 @@ from torch import nn
 
 def mlp(inputs=64):
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(inputs, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 10)
+        nn.Flatten(), nn.Linear(inputs, 12), nn.ReLU(),
+        nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 10),
     )
 
 
@@ -70,6 +71,14 @@ class Files:
     def model(self, factory: str = "mlp") -> str:
         return f"{self.folder / 'model.py'}:{factory}"
 
+    def params(self, seed: int, factory: str = "mlp") -> Params:
+        """Weights of the model with every parameter drawn anew."""
+        model = load_model(self.model(factory))
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.2, generator=generator)
+        return params_of(model)
+
     def connect(self, *more: object, a: Path | None = None, data: object = None) -> list[str]:
         """The arguments of a quick `connect`."""
         words = ["connect", a or self.a, self.b, "--model", self.model(), "--data"]
@@ -83,8 +92,7 @@ def files(tmp_path: Path) -> Files:
     made = Files(tmp_path)
     (tmp_path / "model.py").write_text(MODEL)
     for seed, path in enumerate((made.a, made.b)):
-        torch.manual_seed(seed)
-        save(params_of(load_model(made.model())), path)
+        save(made.params(seed), path)
     rng = np.random.default_rng(0)
     x = rng.random((60, 8, 8), dtype=np.float32)
     y = rng.integers(0, 10, 60)
@@ -106,11 +114,11 @@ class Ran:
         return [line for line in self.err.splitlines() if line.startswith("error:")]
 
 
-type_of_run = Callable[..., Ran]
+Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> type_of_run:
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the program in this process."""
 
     def program(*arguments: object) -> Ran:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
 
+import isthmus
 from isthmus.cli import main
 from isthmus.cli.inputs import example_for, load_data, load_model, parse_example
-from isthmus.ground import MissingExtra, load, params_of, save
+from isthmus.ground import Certificate, Verdict, load, save
 
 
 def outputs(files, params: dict[str, torch.Tensor], factory: str = "mlp") -> torch.Tensor:
@@ -76,8 +79,7 @@ def test_barrier_on_all_paths(files, run):
 
 def test_merge_three(files, run):
     third = files.folder / "c.safetensors"
-    torch.manual_seed(7)
-    save(params_of(load_model(files.model())), third)
+    save(files.params(7), third)
     out = files.folder / "merged.safetensors"
     words = ["merge", files.a, files.b, third, "--model", files.model(), "--example", "1x64"]
     ran = run(*words, "-o", out)
@@ -96,7 +98,7 @@ def test_connect_writes_everything(files, run):
     assert result == json.loads(ran.out)
     assert set(result["barriers"]) == {"test", "train"}
     assert set(result["barriers"]["test"]) == {"naive", "aligned", "home"}
-    a, aligned, merged = load(files.a), load(out / "aligned.safetensors"), None
+    a, aligned = load(files.a), load(out / "aligned.safetensors")
     merged = load(out / "merged.safetensors")
     for name, tensor in merged.items():
         torch.testing.assert_close(tensor, (a[name] + aligned[name]) / 2)
@@ -114,8 +116,7 @@ def test_connect_is_repeatable(files, run):
 
 def test_connect_recomputes_batchnorm(files, run):
     for seed, path in enumerate((files.a, files.b)):
-        torch.manual_seed(seed)
-        save(params_of(load_model(files.model("normed"))), path, force=True)
+        save(files.params(seed, "normed"), path, force=True)
     words = files.connect("--json", "-")
     words[words.index("--model") + 1] = files.model("normed")
     ran = run(*words)
@@ -149,7 +150,6 @@ def test_a_report_without_its_packages(files, run, monkeypatch):
     ran = run(*files.connect())
     assert ran.code == 2
     assert "pip install 'isthmus[report]'" in ran.err
-    assert MissingExtra
 
 
 def test_help_names_every_verb(run):
@@ -186,3 +186,45 @@ def test_the_demo(tmp_path, capsys):
     assert scores["merged"]["metrics"]["accuracy"] >= mean - 0.01
     assert (out / "a.safetensors").exists()
     assert "same valley" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package():
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    assert isthmus.__version__ == tomllib.loads(project.read_text())["project"]["version"]
+
+
+def test_all_public_names_exist():
+    assert len(set(isthmus.__all__)) == len(isthmus.__all__)
+    for name in isthmus.__all__:
+        assert getattr(isthmus, name) is not None
+
+
+def test_a_failed_check_is_exit_code_1(files, run, monkeypatch):
+    refuted = Certificate("8 random elements keep the function", Verdict.REFUTED, -1.0)
+    monkeypatch.setattr(isthmus.discovery, "verify", lambda *_, **__: refuted)
+    words = ["discover", "--model", files.model(), "--example", "1x64"]
+    assert run(*words).code == 0
+    ran = run(*words, "--verify")
+    assert ran.code == 1
+    assert "REFUTED" in ran.out
+
+
+def test_an_unknown_operator_is_warned_of_or_refused(files, run):
+    (files.folder / "odd.py").write_text(
+        "import torch\n"
+        "class Odd(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a, self.b = torch.nn.Linear(8, 6), torch.nn.Linear(6, 3)\n"
+        "    def forward(self, x):\n"
+        "        return self.b(torch.special.zeta(self.a(x).abs() + 2, torch.ones(6)))\n"
+    )
+    words = ["discover", "--model", f"{files.folder / 'odd.py'}:Odd", "--example", "2x8"]
+    ran = run(*words)
+    assert ran.code == 0, ran.err
+    warned = [line for line in ran.err.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1
+    assert "zeta" in warned[0]
+    ran = run(*words, "--unknown", "raise")
+    assert ran.code == 2
+    assert "zeta" in ran.errors[0]

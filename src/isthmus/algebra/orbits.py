@@ -43,10 +43,13 @@ class Orbit:
         shape = (*batch, space.group.lie_dim)
         count = int(torch.tensor(shape).prod())
 
+        linear = symmetry.linearised(wide)
+
         def moved(tangent: Tensor) -> Tensor:
             values = {name: space.group.exp(tangent.reshape(shape))}
-            whole = {**symmetry.identity().values, **values}
-            return torch.cat([symmetry.act_on(n, whole, t).flatten() for n, t in wide.items()])
+            moved = {n: symmetry.act_on(n, values, t) for n, t in linear.items()}
+            back = symmetry.linearised(moved, back=True)
+            return torch.cat([t.flatten() for t in back.values()])
 
         zero = torch.zeros(count, dtype=FLOAT)
         with warnings.catch_warnings():  # torch's own, when it first loads forward mode

@@ -78,16 +78,29 @@ def _index(start: int, axis: Sequence[Factor], strides: Sequence[int]) -> slice 
     return index
 
 
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """``centre`` times the sum of another parameter over all but its first dimension.
+
+    A sigmoid is odd about 1/2: a sign turned before it leaves a constant behind, which the bias
+    of the layer that reads it absorbs.
+    """
+
+    centre: float
+    source: str
+
+
 @dataclass(frozen=True)
 class Rep:
     """The type of a parameter: one axis per dimension.
 
-    ``offset`` is added before the action and taken off after it: a BatchNorm variance feels the
-    square of its channel's scale only together with epsilon.
+    The action is linear once ``offset`` and ``absorbed`` are added (`Symmetry.linearised`): a
+    BatchNorm variance feels the square of its channel's scale only together with epsilon.
     """
 
     axes: tuple[Axis, ...]
     offset: float = 0.0
+    absorbed: tuple[Absorbed, ...] = ()
 
     @classmethod
     def of(cls, axes: Sequence[Axis], offset: float = 0.0) -> Rep:
@@ -143,7 +156,8 @@ class Rep:
     def text(self, spaces: Mapping[str, Space]) -> str:
         """In the notation of `isthmus.algebra.spaces`."""
         body = " ⊗ ".join(axis_text(axis, spaces) for axis in self.axes) or "scalar"
-        return body + (f" - {self.offset!r}" if self.offset else "")
+        taken = "".join(f" & {a.centre!r} Σ {a.source}" for a in self.absorbed)
+        return body + (f" - {self.offset!r}" if self.offset else "") + taken
 
     @classmethod
     def parse(cls, text: str, spaces: Mapping[str, Space]) -> Rep:
@@ -152,16 +166,19 @@ class Rep:
         Raises:
             BadInput: the text is not in the notation, or names a space that is not given.
         """
-        body, _, offset = text.partition(" - ")
+        head, *taken = text.split(" & ")
+        body, _, offset = head.partition(" - ")
         columns = [] if body.strip() == "scalar" else body.split("⊗")
         try:
             number = float(offset or 0)
+            pairs = [part.split(" Σ ") for part in taken]
+            absorbed = tuple(Absorbed(float(centre), source) for centre, source in pairs)
         except ValueError:
             raise BadInput(
                 f"cannot read the offset {offset!r} of the rep {text!r}",
-                "write it as in `fc - 1e-05`",
+                "write it as in `fc - 1e-05` or `fc & 0.5 Σ fc.weight`",
             ) from None
-        return cls.of([parse_axis(column, spaces) for column in columns], number)
+        return cls(tuple(parse_axis(column, spaces) for column in columns), number, absorbed)
 
 
 _Flat: TypeAlias = "tuple[int, tuple[Factor, ...], tuple[int, ...]]"
@@ -194,14 +211,24 @@ def _labelled(axis: Axis) -> bool:
 
 def _flat(axis: Axis, stride: int, made: dict[str, int]) -> Iterator[tuple[_Flat, dict[str, int]]]:
     """The products that an axis is a disjoint union of: start, factors, strides."""
-    if not axis:
-        yield (0, (), ()), made
-        return
-    first, rest = axis[0], axis[1:]
-    inner = stride * axis_size(rest)
-    for start, factors, strides, then in _term(first, inner, made):
-        for (more, tail, steps), last in _flat(rest, stride, then):
-            yield (start + more, factors + tail, strides + steps), last
+    steps = [stride * axis_size(axis[k + 1 :]) for k in range(len(axis))]
+    # A choice may stand in front of its sum: sums with labels are settled first here too.
+    order = sorted(range(len(axis)), key=lambda k: not _labelled(axis[k : k + 1]))
+
+    def walk(k: int, made: dict[str, int]) -> Iterator[tuple[dict[int, _Flat], dict[str, int]]]:
+        if k == len(order):
+            yield {}, made
+            return
+        at = order[k]
+        for *flat, then in _term(axis[at], steps[at], made):
+            for rest, last in walk(k + 1, then):
+                yield {at: (flat[0], flat[1], flat[2]), **rest}, last
+
+    for found, then in walk(0, made):
+        parts = [found[k] for k in range(len(axis))]
+        start = sum(part[0] for part in parts)
+        factors = tuple(factor for part in parts for factor in part[1])
+        yield (start, factors, tuple(s for part in parts for s in part[2])), then
 
 
 def _term(

@@ -73,37 +73,46 @@ class Symmetry:
             ShapeMismatch: a parameter has another shape than the rep says.
         """
         self.check(params)
-        return self.act_all(g, params)
+        moved = self.act_all(g, self.linearised(params))
+        out = self.linearised(moved, back=True)
+        return {name: tensor.to(params[name].dtype) for name, tensor in out.items()}
 
     def act_all(self, g: Element, params: Mapping[str, Tensor]) -> Params:
-        """Act on some of the parameters, without checking that all are there."""
+        """Act on some of the parameters, in linear coordinates (`linearised`)."""
         return {name: self.act_on(name, g.values, tensor) for name, tensor in params.items()}
 
-    @cached_property
-    def without_offsets(self) -> Symmetry:
-        """The same action on parameters to which the offsets have been added already."""
-        reps = {n: replace(r, offset=0.0) if r.offset else r for n, r in self.reps.items()}
-        return replace(self, reps=reps)
+    def linearised(self, params: Mapping[str, Tensor], *, back: bool = False) -> Params:
+        """The coordinates in which the action is linear: offsets added (taken off, if ``back``).
+
+        Half precision becomes float32: exactness needs more than it holds.
+        """
+        out = {name: _single(tensor) for name, tensor in params.items()}
+        sign = -1 if back else 1
+        for name, rep in self.reps.items():
+            if name not in out or not (rep.offset or rep.absorbed):
+                continue
+            added = out[name] + sign * rep.offset
+            for part in rep.absorbed:
+                source = out[part.source]
+                added = added + sign * part.centre * source.flatten(1).sum(1)
+            out[name] = added
+        return out
 
     def act_on(self, name: str, values: Mapping[str, Value], tensor: Tensor) -> Tensor:
-        """Act on one parameter; spaces that are missing from ``values`` stay as they are."""
+        """Act on one parameter in linear coordinates (`linearised`).
+
+        Spaces that are missing from ``values`` stay as they are.
+        """
         rep = self.reps[name]
         if not any(space in values for space in rep.spaces):
             return tensor.clone()
-        # Half precision would lose what exactness needs: compute in float32, return the dtype.
-        wide = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-        if rep.offset:
-            wide = wide + rep.offset
         if len(rep.blocks) == 1:
-            before = wide.reshape(rep.blocks[0].shape)
-            after = self._act_block(rep.blocks[0], values, before)
-            # A group that does nothing here gives back its input, and that stays the caller's.
-            out = (after.clone() if after is before else after).reshape(tensor.shape)
-        else:
-            out = wide.clone()
-            for block in rep.blocks:
-                block.write(out, self._act_block(block, values, block.read(wide)))
-        return (out - rep.offset if rep.offset else out).to(tensor.dtype)
+            only = rep.blocks[0]
+            return self._act_block(only, values, tensor.reshape(only.shape)).reshape(tensor.shape)
+        out = tensor.clone()
+        for block in rep.blocks:
+            block.write(out, self._act_block(block, values, block.read(tensor)))
+        return out
 
     def _act_block(self, block: Block, values: Mapping[str, Value], x: Tensor) -> Tensor:
         place = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
@@ -200,6 +209,11 @@ class Symmetry:
         width = max((len(name) for name in self.reps), default=0)
         rows = [f"  {n:<{width}} : {r.text(self.spaces)}" for n, r in self.reps.items()]
         return "\n".join([groups or "1 (no symmetry)", *rows, *self.warnings])
+
+
+def _single(tensor: Tensor) -> Tensor:
+    """Half precision as float32, anything else as it is."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _motions(

@@ -60,17 +60,12 @@ class Problem:
     _rows: dict[tuple[str, int], Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        moved = self.symmetry.act_all(self.element, self.b)
-        self.moved = {name: self._shifted(name, t) for name, t in moved.items()}
-
-    def _shifted(self, name: str, tensor: Tensor) -> Tensor:
-        offset = self.symmetry.reps[name].offset
-        return tensor + offset if offset else tensor
+        self.moved = self.symmetry.act_all(self.element, self.symmetry.linearised(self.b))
 
     @cached_property
     def target(self) -> dict[str, Tensor]:
-        """The parameters to meet, offsets added."""
-        return {name: self._shifted(name, t) for name, t in self.a.items()}
+        """The parameters to meet, in linear coordinates."""
+        return self.symmetry.linearised(self.a)
 
     @cached_property
     def places(self) -> dict[str, list[Occurrence]]:
@@ -146,8 +141,8 @@ class Problem:
     def propose(self, change: Mapping[str, Value]) -> dict[str, Tensor]:
         """The moved parameters after ``g ← u g``, where they differ."""
         names = dict.fromkeys(n for space in change for n in self.parameters[space])
-        plain = self.symmetry.without_offsets
-        return {name: plain.act_on(name, change, self.moved[name]) for name in names}
+        act = self.symmetry.act_on
+        return {name: act(name, change, self.moved[name]) for name in names}
 
     def accept(self, change: Mapping[str, Value], moved: Mapping[str, Tensor]) -> None:
         """Take a proposal."""

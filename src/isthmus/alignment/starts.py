@@ -80,7 +80,8 @@ class Signature:
     ) -> Problem:
         """``h_a⁻¹ p h_b`` with balancing elements h and permutations p."""
         target, source = balancing(symmetry, a), balancing(symmetry, b)
-        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
+        gauged = symmetry.act_all(target, symmetry.linearised(a))
+        state = Problem(symmetry, symmetry.linearised(gauged, back=True), b, source)
         return Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
 
 

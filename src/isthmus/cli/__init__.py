@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Each module adds its verb to the application, in the order of the help.
-from isthmus.cli import align, barrier, connect, demo, discover, merge  # noqa: F401
+from isthmus.cli.align import align
 from isthmus.cli.app import app
+from isthmus.cli.barrier import barrier
+from isthmus.cli.connect import connect
+from isthmus.cli.demo import demo
+from isthmus.cli.discover import discover
+from isthmus.cli.merge import merge
+
+for _verb in (connect, demo, discover, align, barrier, merge):  # in the order of the help
+    app.command()(_verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,3 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
+
+
+__all__ = ["main"]

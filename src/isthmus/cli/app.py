@@ -41,7 +41,7 @@ class Outcome:
 
 
 def verb(function: Callable[P, Outcome]) -> Callable[P, None]:
-    """Register `function` as a verb: its outcome goes to `--json`, its errors become exit codes."""
+    """`function` as a verb: its outcome goes to `--json`, its errors become exit codes."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -56,7 +56,6 @@ def verb(function: Callable[P, Outcome]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     run.__annotations__ = {**function.__annotations__, "return": None}
-    app.command()(run)
     return run
 
 

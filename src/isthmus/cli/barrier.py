@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from torch import nn
+from torch import Tensor, nn
 
 import isthmus.alignment as alignment
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import example_for, load_checkpoint, load_data, load_model
+from isthmus.cli.inputs import Example, example_for, load_checkpoint, load_data, load_model
 from isthmus.cli.options import (
     BatchOption,
     CheckpointA,
@@ -96,7 +96,7 @@ def _names(paths: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _batches(dataset: Dataset, split: Split, size: int) -> list[tuple[object, object]]:
+def _batches(dataset: Dataset, split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
     parts = {
         Split.TRAIN: (dataset.x_train, dataset.y_train),
         Split.TEST: (dataset.x_test, dataset.y_test),
@@ -109,7 +109,7 @@ def _paths(
     a: Params,
     b: Params,
     module: nn.Module,
-    example: object,
+    example: Example,
     method: alignment.WeightMatching,
     seed: int,
 ) -> dict[str, AbstractPath]:

@@ -17,6 +17,7 @@ from isthmus.cli.options import (
     JsonOption,
     ModelOption,
     SeedOption,
+    Unknown,
 )
 from isthmus.cli.showing import show_symmetry
 
@@ -34,6 +35,13 @@ def discover(
         str | None,
         typer.Option("--explain", metavar="SPACE", help="Why this space has its group."),
     ] = None,
+    unknown: Annotated[
+        Unknown,
+        typer.Option(
+            "--unknown",
+            help="An operator without a rule: pin what it touches and warn, or refuse the model.",
+        ),
+    ] = Unknown.PIN,
     seed: SeedOption = 0,
     json: JsonOption = None,
     force: ForceOption = False,
@@ -43,7 +51,9 @@ def discover(
     inputs = example_for(example, load_data(data) if data and not example else None)
     with screen.progress("discover") as step:
         step("reading the graph", 0, 2)
-        symmetry = discovery.discover(module, inputs)
+        symmetry = discovery.discover(
+            module, inputs, unknown="raise" if unknown is Unknown.RAISE else "pin"
+        )
         step("verifying", 1, 2)
         certificate = discovery.verify(symmetry, module, inputs, seed=seed) if verify else None
     show_symmetry(symmetry)

@@ -16,6 +16,13 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class Unknown(StrEnum):
+    """What is done about an operator without a typing rule."""
+
+    PIN = "pin"
+    RAISE = "raise"
+
+
 class Repair(StrEnum):
     """What is done to a merged model."""
 

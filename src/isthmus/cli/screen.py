@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.discovery import UnknownOperatorWarning
+
 Step: TypeAlias = "Callable[[str, int, int], None]"
 """Called with what begins, how many steps are done, and how many there are."""
 
@@ -67,7 +69,10 @@ def progress(title: str) -> Iterator[Step]:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Python warnings inside the block as one line each, every text once."""
+    """Python warnings inside the block as one line each, every text once.
+
+    Those of unknown operators are left out: a symmetry carries them, and each verb shows them.
+    """
     seen: set[str] = set()
 
     def show(
@@ -84,5 +89,6 @@ def warnings_as_lines() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("ignore", UnknownOperatorWarning)
         warnings.showwarning = show
         yield

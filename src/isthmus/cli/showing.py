@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from isthmus.algebra import Symmetry
 from isthmus.alignment import Alignment
@@ -22,16 +23,7 @@ _MODELS = {"a": "A", "b": "B", "merged": "merged"}
 
 def show_symmetry(symmetry: Symmetry) -> None:
     """The type of the model, then the size of its group; warnings on standard error."""
-    table, _, _ = (
-        str(symmetry).partition("\n" + symmetry.warnings[0])
-        if symmetry.warnings
-        else (
-            str(symmetry),
-            "",
-            "",
-        )
-    )
-    screen.say(table)
+    screen.say(str(replace(symmetry, warnings=())))
     screen.say(
         f"continuous dimensions {symmetry.lie_dim}, "
         f"ln of the number of components {symmetry.log_components:.1f}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from isthmus.algebra.groups import Character, GeneralLinear, Group, Motion, Orthogonal, monomial
-from isthmus.algebra.reps import Rep
+from isthmus.algebra.reps import Absorbed, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery import families, naming, units
@@ -74,7 +74,11 @@ def assemble(reading: Reading) -> Symmetry:
     spaces = {leaf.space.name: leaf.space for leaf in decided.values()}
     writer = _Writer(decided, solution)
     reps = {
-        name: writer.rep(tensor.axes, reading.offsets.get(name, 0.0))
+        name: writer.rep(
+            tensor.axes,
+            reading.offsets.get(name, 0.0),
+            tuple(reading.typing.absorbed.get(name, ())),
+        )
         for name, tensor in reading.parameters.items()
     }
     whole = Symmetry(spaces, reps, dict(reading.program.aliases), tuple(reading.warnings))
@@ -167,24 +171,25 @@ class _Writer:
         self.decided, self.solution = decided, solution
         self.labels: dict[int, str] = {}
 
-    def rep(self, axes: Sequence[Terms], offset: float) -> Rep:
+    def rep(self, axes: Sequence[Terms], offset: float, absorbed: tuple[Absorbed, ...]) -> Rep:
         """The rep of one parameter."""
         self.labels = {}
         needed = self._keys_elsewhere(axes)
         self.labels = {key: chr(ord("a") + k) for k, key in enumerate(needed)}
         rep = Rep.of([self._axis(settle(axis), {}) for axis in axes])
-        return Rep(rep.axes, offset if rep.spaces else 0.0)
+        return Rep(rep.axes, offset if rep.spaces else 0.0, absorbed)
 
     def _keys_elsewhere(self, axes: Sequence[Terms]) -> list[int]:
-        """Keys of families that stand in another axis than the sum they go with."""
+        """Keys of families that do not stand right behind the sum they go with."""
         found: dict[int, None] = {}
         for axis in axes:
-            here = {id(t.node) for t in settle(axis)}
+            before: set[int] = set()
             for term in settle(axis):
                 for node in _families(term.node):
                     key = id(node.key.find()[0]) if node.key else 0
-                    if key not in here and self._differs(Occurrence(node, False, term.unit)):
+                    if key not in before and self._differs(Occurrence(node, False, term.unit)):
                         found.setdefault(key)
+                before.add(id(term.node))
         return list(found)
 
     def _differs(self, term: Occurrence) -> bool:

@@ -76,7 +76,7 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
             tensors[name] = typing.inert(shape, fill)
         return
     typing.reason = op.where
-    call = Call(op, typing, tensors)
+    call = Call(op, typing, tensors, reading.program)
     made = _rule(reading, op, unknown)(call)
     listed = made if isinstance(made, list) else [made]
     for name, shape, tensor in zip(op.outputs, op.shapes, listed, strict=True):

@@ -99,12 +99,20 @@ class Node:
 class Unit:
     """An unknown log-scale and sign, one per coordinate of its node; `ZERO` is the known zero."""
 
-    __slots__ = ("children", "node", "parent")
+    __slots__ = ("children", "node", "parents")
 
     def __init__(self, node: Node | None, parent: Unit | None = None) -> None:
         self.node = node
-        self.parent = parent
+        self.parents = [parent] if parent is not None else []
         self.children: dict[int, Unit] = {}
+
+    def adopt(self, children: Iterable[Unit]) -> Unit:
+        """Take existing units as those of the parts: the unit of a product, sum or family."""
+        self.children = dict(enumerate(children))
+        for child in self.children.values():
+            if child.node is not None:
+                child.parents.append(self)
+        return self
 
     def child(self, index: int, node: Node) -> Unit:
         """The unit of one part of a refined node."""

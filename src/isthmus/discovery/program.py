@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ class Op:
         return f"{made} = {self.target}({shown})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """A captured model.
 
@@ -82,6 +83,20 @@ class Program:
     outputs: tuple[str, ...]
     shapes: Mapping[str, Shape]
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def readers(self) -> Mapping[str, Sequence[Op]]:
+        """The operators that read each tensor, by its name."""
+        found: dict[str, list[Op]] = {}
+        for op in self.ops:
+            for ref in op.refs():
+                found.setdefault(ref.name, []).append(op)
+        return found
+
+    def uses(self, parameter: str) -> int:
+        """How many operators read a parameter, under any of its graph names."""
+        names = [n for n, p in self.parameters.items() if p == parameter]
+        return sum(len(self.readers.get(n, ())) for n in names)
 
     def __str__(self) -> str:
         head = [f"%{n}: {self.shapes[n]} = parameter {p}" for n, p in self.parameters.items()]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 
 from isthmus.algebra.groups import Motion
+from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
 from isthmus.discovery.nodes import (
     ALL,
@@ -56,6 +57,7 @@ class Typing:
     scale_equations: list[dict[Unit, int]] = field(default_factory=list)
     flip_equations: list[tuple[Unit, ...]] = field(default_factory=list)
     frozen: list[Node] = field(default_factory=list)
+    absorbed: dict[str, list[Absorbed]] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
     reason: str = ""
 
@@ -220,7 +222,8 @@ class Typing:
             self.relate_scales(entering)
             self.relate_flips(*((unit, x.unit, y.unit) if x.unit is not y.unit else (unit,)))
             out.append(Occurrence(x.node, x.dual, unit))
-        return out
+        # Where the two do not divide alike, `match` has pinned them and pairs only a part.
+        return out if size_of(out) == size_of(a) else self.constant(size_of(a))
 
     def power(self, axis: Terms, numerator: int, denominator: int, *, odd: bool | None) -> Terms:
         """Scales times a rational; signs kept (odd), lost (even) or forbidden (None)."""
@@ -251,9 +254,7 @@ class Typing:
         node.refine(Kind.PRODUCT, [(t.node, t.dual) for t in terms])
         if all(t.unit is ZERO for t in terms):
             return Occurrence(node, False, ZERO)
-        unit = Unit(node)
-        unit.children = {k: t.unit for k, t in enumerate(terms)}
-        return Occurrence(node, False, unit)
+        return Occurrence(node, False, Unit(node).adopt(t.unit for t in terms))
 
     def concatenate(self, axes: Sequence[Terms]) -> Terms:
         """The axis that lays these end to end."""
@@ -264,9 +265,7 @@ class Typing:
         node.refine(Kind.SUM, [(p.node, p.dual) for p in parts])
         if all(p.unit is ZERO for p in parts):
             return [Occurrence(node, False, ZERO)]
-        unit = Unit(node)
-        unit.children = {k: p.unit for k, p in enumerate(parts)}
-        return [Occurrence(node, False, unit)]
+        return [Occurrence(node, False, Unit(node).adopt(p.unit for p in parts))]
 
     def cut(self, axes: Sequence[Terms], dim: int, start: int, stop: int) -> list[Terms]:
         """The axes of ``tensor[..., start:stop, ...]`` along ``dim``."""

@@ -218,9 +218,10 @@ def _sum_as_product(term: Occurrence, node: Node, dual: bool) -> Terms:
     family = Node(node.parts[0][0].size)
     family.tensors |= node.tensors
     family.refine(Kind.FAMILY, node.parts, key)
-    unit = Unit(family)
-    unit.children = {k: term.unit.child(k, part) for k, (part, _) in enumerate(node.parts)}
-    unit = ZERO if term.unit is ZERO else unit
+    unit = ZERO
+    if term.unit is not ZERO:
+        children = (term.unit.child(k, part) for k, (part, _) in enumerate(node.parts))
+        unit = Unit(family).adopt(children)
     return [Occurrence(key, False, ZERO), Occurrence(family, dual, unit)]
 
 
@@ -247,6 +248,4 @@ def family_of(members: Sequence[Occurrence], key: Node | None) -> Occurrence:
     node.refine(Kind.FAMILY, [(m.node, m.dual) for m in members], key)
     if all(m.unit is ZERO for m in members):
         return Occurrence(node, False, ZERO)
-    unit = Unit(node)
-    unit.children = {k: m.unit for k, m in enumerate(members)}
-    return Occurrence(node, False, unit)
+    return Occurrence(node, False, Unit(node).adopt(m.unit for m in members))

@@ -91,11 +91,12 @@ def _equations(
     flip = [e for units in typing.flip_equations for e in _open(dict(_counts(units)))]
     seen: dict[Unit, None] = {}
     every = [u for e in (*typing.scale_equations, *map(_counts, typing.flip_equations)) for u in e]
-    for unit in [*every, *(u for units in wanted.values() for u in units)]:
-        above: Unit | None = unit
-        while above is not None and above not in seen:
-            seen[above] = None
-            above = above.parent
+    pending = [*(u for units in wanted.values() for u in units), *every]
+    while pending:
+        unit = pending.pop()
+        if unit not in seen:
+            seen[unit] = None
+            pending += unit.parents
     for unit in seen:
         more = _collapsed(unit)
         scale += more

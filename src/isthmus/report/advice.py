@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -73,11 +74,12 @@ def _on_merged(connection: Connection) -> Iterator[Advice]:
             f"merged.safetensors has a {split} {metric} of {merged:.2%}, no lower than its better "
             "parent, at the price of one network.",
         )
-    elif merged >= mean - 0.003:
+    elif merged >= mean - _resolution(mean, scores["merged"].samples):
         yield Advice(
-            "The merged model is as good as its parents",
-            f"Its {split} {metric} is {merged:.2%}, against {mean:.2%} on average. Averaging more "
-            "networks aligned to the same A often gains a little more.",
+            "The merged model is as good as its parents, as far as these data can tell",
+            f"Its {split} {metric} is {merged:.2%}, against {mean:.2%} on average; "
+            f"{scores['merged'].samples} samples resolve no smaller difference. Averaging more "
+            "networks aligned to the same A often gains a little.",
         )
     else:
         yield Advice(
@@ -85,6 +87,12 @@ def _on_merged(connection: Connection) -> Iterator[Advice]:
             f"Its {split} {metric} of {merged:.2%} is {100 * (mean - merged):.1f} points under "
             "its parents' mean. A short training from there usually closes the gap.",
         )
+
+
+def _resolution(share: float, samples: int) -> float:
+    """The smallest difference of a share that counts: a standard error, at least 0.3 points."""
+    error = math.sqrt(max(share * (1 - share), 0.0) / samples) if samples else 0.0
+    return max(0.003, error)
 
 
 def _on_splits(connection: Connection) -> Iterator[Advice]:
@@ -113,7 +121,7 @@ def _on_warnings(connection: Connection) -> Iterator[Advice]:
 
 def _always(connection: Connection) -> Iterator[Advice]:
     yield Advice(
-        "Look at one unit",
-        "isthmus discover --explain SPACE says which operator, at which line of the model, bounds "
-        "the freedom of a hidden space.",
+        "See what bounds a hidden space",
+        "isthmus discover --explain SPACE says which operator, at which line of the model, limits "
+        "the changes that a hidden space allows.",
     )

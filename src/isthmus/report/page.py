@@ -91,7 +91,7 @@ def _content(connection: Connection) -> dict[str, Any]:
         "rep_count": len(symmetry.reps),
         "reps": _reps(connection),
         "home_text": words.home_text(connection),
-        "certificates": [_certificate(c) for c in connection.certificates.values()],
+        "certificates": [_certificate(*pair) for pair in connection.certificates.items()],
         "provenance": list(connection.provenance.items()),
     }
 
@@ -107,7 +107,12 @@ def _figures(connection: Connection) -> list[dict[str, str | None]]:
         value = f"{merged.metrics[metric]:.2%}"
         parents = f"{a.metrics[metric]:.2%} and {b.metrics[metric]:.2%}"
     rows = [
-        ("Barrier before", words.short(barriers[NAIVE].height), _beside(connection, NAIVE), "naive"),
+        (
+            "Barrier before",
+            words.short(barriers[NAIVE].height),
+            _beside(connection, NAIVE),
+            "naive",
+        ),
         (
             "Barrier after",
             words.short(barriers[ALIGNED].height),
@@ -211,7 +216,13 @@ _MEANING: Mapping[Verdict, str] = {
 }
 
 
-def _certificate(certificate: Certificate) -> dict[str, str]:
-    facts = str(certificate).partition(certificate.claim)[2].strip(" ()")
+def _certificate(name: str, certificate: Certificate) -> dict[str, str]:
+    claim = certificate.claim
+    facts = str(certificate).partition(claim)[2].strip(" ()")
     meaning = _MEANING[certificate.verdict] + (f" {facts[:1].upper()}{facts[1:]}." if facts else "")
-    return {"verdict": certificate.verdict.name, "claim": certificate.claim, "meaning": meaning}
+    return {
+        "name": name,
+        "verdict": certificate.verdict.name,
+        "claim": f"{claim[:1].upper()}{claim[1:]}.",
+        "meaning": meaning,
+    }

@@ -128,7 +128,7 @@ def symmetry_text(connection: Connection) -> str:
         return "No symmetry was found: every coordinate of every parameter is fixed."
     digits = symmetry.log_components / math.log(10)
     count = (
-        f"about 10^{digits:.0f} separate pieces"
+        f"about 10{superscript(round(digits))} separate pieces"
         if digits >= 3
         else f"separate pieces: {math.exp(symmetry.log_components):.0f}"
     )
@@ -144,8 +144,8 @@ def home_text(connection: Connection) -> list[str]:
     height = connection.worst(HOME)
     first = (
         "B′ and B compute the same function. The path home moves B′ along the symmetry group and "
-        f"the loss stays level: its largest rise is {short(height)}"
-        + (", which is rounding." if abs(height) < 1e-4 else ".")
+        "the loss stays level: its largest rise is "
+        + ("below 0.0001, which is rounding." if height < 1e-4 else f"{short(height)}.")
     )
     if not connection.jumps:
         return [first, "No discrete step is needed: the curve ends exactly at B."]
@@ -153,8 +153,8 @@ def home_text(connection: Connection) -> list[str]:
     return [
         first,
         (
-            "A relabelling of units cannot be reached by a continuous symmetry. It is one jump at the "
-            f"end, which changes the weights and not the function: {named}."
+            "A relabelling of units cannot be reached by a continuous symmetry. It is one jump at "
+            f"the end, which changes the weights and not the function: {named}."
         ),
     ]
 
@@ -166,6 +166,11 @@ def short(value: float) -> str:
     if abs(value) < 5e-5:
         return "0"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def superscript(number: int) -> str:
+    """A whole number as an exponent."""
+    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def percent(share: float) -> str:

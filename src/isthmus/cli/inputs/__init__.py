@@ -2,12 +2,13 @@
 
 from isthmus.cli.inputs.checkpoints import load_checkpoint
 from isthmus.cli.inputs.data import load_data
-from isthmus.cli.inputs.examples import example_for, parse_example
+from isthmus.cli.inputs.examples import Example, example_for, parse_example
 from isthmus.cli.inputs.models import load_model
 from isthmus.cli.inputs.outputs import claim
 from isthmus.cli.inputs.provenance import provenance
 
 __all__ = [
+    "Example",
     "claim",
     "example_for",
     "load_checkpoint",

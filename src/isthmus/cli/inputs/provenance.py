@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import platform
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+
+import isthmus
 
 
 def provenance(*, command: str, data: str, inputs: Iterable[Path]) -> dict[str, str]:
@@ -16,18 +17,11 @@ def provenance(*, command: str, data: str, inputs: Iterable[Path]) -> dict[str, 
     facts = {"command": command, "data": data}
     facts |= {f"sha256 of {path.name}": digest(path) for path in inputs}
     return facts | {
-        "isthmus": _version("isthmus"),
+        "isthmus": isthmus.__version__,
         "torch": torch.__version__,
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "threads": str(torch.get_num_threads()),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "from its source, not installed"
 
 
 def digest(path: Path) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from isthmus.algebra.reps import Absorbed
 from isthmus.discovery.nodes import Terms
+from isthmus.discovery.program import Program
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor
 
@@ -55,7 +57,7 @@ def copy(call: Call) -> Tensor:
 
 
 GENERAL = (
-    "gelu", "silu", "sigmoid", "softplus", "mish", "elu", "selu", "celu", "hardswish",
+    "gelu", "silu", "softplus", "mish", "elu", "selu", "celu", "hardswish",
     "hardsigmoid", "log_sigmoid", "logsigmoid", "relu6", "exp", "exp2", "expm1", "log", "log2",
     "log10", "log1p", "erfc", "logit", "acos", "acosh", "threshold", "rrelu", "floor", "ceil",
 )  # fmt: skip
@@ -78,6 +80,52 @@ def permuting(call: Call, x: Tensor) -> Tensor:
     for axis in x.axes:
         call.typing.still(axis)
     return call.make(x.axes)
+
+
+@rule("sigmoid")
+def sigmoid(call: Call) -> Tensor:
+    """σ(-z) = 1 - σ(z): signs pass where the constant that they leave can be absorbed.
+
+    That is where everything that reads the result is a linear layer with a bias of its own
+    (mathematics.md 4.1); elsewhere permutations alone.
+    """
+    x = _argument(call)
+    takers = absorbers(call.program, call.op.outputs[0])
+    if not takers:
+        return permuting(call, x)
+    call.typing.commute(x)
+    for axis in x.axes:
+        call.typing.unscaled(axis)
+    for axis in x.axes[:-1]:
+        call.typing.unflipped(axis)
+    for bias, weight in takers:
+        call.typing.absorbed.setdefault(bias, []).append(Absorbed(0.5, weight))
+    return call.make(x.axes)
+
+
+def absorbers(program: Program, name: str) -> list[tuple[str, str]]:
+    """(bias, weight) of the linear layers that read a tensor; empty if anything else does."""
+    if name in program.outputs:
+        return []
+    found: list[tuple[str, str]] = []
+    for op in program.readers.get(name, ()):
+        if op.target in ("dropout", "clone", "contiguous"):
+            inner = absorbers(program, op.outputs[0])
+            if not inner:
+                return []
+            found += inner
+            continue
+        names = [
+            program.parameters.get(getattr(op.arguments.get(k), "name", ""), "")
+            for k in ("bias", "weight")
+        ]
+        reads = op.arguments.get("input")
+        if op.target != "linear" or not all(names) or getattr(reads, "name", "") != name:
+            return []
+        if program.uses(names[0]) != 1:
+            return []
+        found.append((names[0], names[1]))
+    return found
 
 
 @rule(*ODD)

@@ -112,6 +112,10 @@ def _initial(call: Call, k: int, state: Terms, count: int) -> None:
     for ref in listed[:count]:
         tensor = call.values.get(getattr(ref, "name", ""))
         if tensor is not None and tensor.fill != 0:
+            call.typing.pin(tensor.axes[0] if len(tensor.axes) > 2 or k else [])
+            for axis in tensor.axes[1:-1]:
+                call.typing.restrict(axis)
+                call.typing.still(axis)
             call.typing.tie(call.typing.cut(tensor.axes, 0, k, k + 1)[-1], state)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from isthmus.discovery.program import Op, Ref
+from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.typing import Tensor, Typing
 
 
@@ -17,6 +17,7 @@ class Call:
     op: Op
     typing: Typing
     values: dict[str, Tensor]
+    program: Program
 
     def tensor(self, name: str) -> Tensor:
         """An argument that is a tensor."""
@@ -61,10 +62,13 @@ Rule: TypeAlias = Callable[[Call], "Tensor | list[Tensor]"]
 RULES: dict[str, Rule] = {}
 
 
-def rule(*targets: str) -> Callable[[Rule], Rule]:
+Typed = TypeVar("Typed", bound=Rule)
+
+
+def rule(*targets: str) -> Callable[[Typed], Typed]:
     """Enter a function as the typing rule of these operators (names without overload)."""
 
-    def enter(function: Rule) -> Rule:
+    def enter(function: Typed) -> Typed:
         for target in targets:
             RULES[target] = function
         return function
