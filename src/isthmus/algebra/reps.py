@@ -220,9 +220,9 @@ def _flat(axis: Axis, stride: int, made: dict[str, int]) -> Iterator[tuple[_Flat
             yield {}, made
             return
         at = order[k]
-        for *flat, then in _term(axis[at], steps[at], made):
+        for start, factors, strides, then in _term(axis[at], steps[at], made):
             for rest, last in walk(k + 1, then):
-                yield {at: (flat[0], flat[1], flat[2]), **rest}, last
+                yield {at: (start, factors, strides), **rest}, last
 
     for found, then in walk(0, made):
         parts = [found[k] for k in range(len(axis))]

@@ -75,7 +75,9 @@ class Symmetry:
         self.check(params)
         moved = self.act_all(g, self.linearised(params))
         out = self.linearised(moved, back=True)
-        return {name: tensor.to(params[name].dtype) for name, tensor in out.items()}
+        return {
+            name: _own(tensor.to(params[name].dtype), params[name]) for name, tensor in out.items()
+        }
 
     def act_all(self, g: Element, params: Mapping[str, Tensor]) -> Params:
         """Act on some of the parameters, in linear coordinates (`linearised`)."""
@@ -214,6 +216,12 @@ class Symmetry:
 def _single(tensor: Tensor) -> Tensor:
     """Half precision as float32, anything else as it is."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _own(tensor: Tensor, given: Tensor) -> Tensor:
+    """A tensor that shares no memory with the caller's."""
+    shared = tensor.untyped_storage().data_ptr() == given.untyped_storage().data_ptr()
+    return tensor.clone() if shared else tensor
 
 
 def _motions(
