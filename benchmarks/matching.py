@@ -22,7 +22,7 @@ from measuring import environment, median, options, spread, table, timed, write
 
 HERE = Path(__file__).resolve().parent
 PEER = "rebasin==0.0.47"
-NEEDS = ("numpy", "scipy", "torchview", "tqdm", "graphviz", "pandas")
+NEEDS = ("numpy", "scipy", "torchview", "tqdm", "graphviz")
 WAYS = {
     "rebasin": "rebasin 0.0.47",
     "once": "isthmus, permutations, one start",
@@ -35,6 +35,7 @@ def main(words: list[str]) -> None:
     """Run both workers in alternation and print the table."""
     parser = options(__doc__, runs=3)
     parser.add_argument("--pairs", type=int, default=5, help="pairs; the first has seeds 0 and 1")
+    parser.add_argument("--whole", type=int, default=1, help="pairs for the whole group, run once")
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has rebasin")
     chosen = parser.parse_args(words)
     peer = chosen.peer or make_peer()
@@ -44,11 +45,14 @@ def main(words: list[str]) -> None:
     }
     found: list[dict[str, Any]] = []
     try:
-        for worker in workers.values():
-            worker.ask(0)  # imports, caches, first calls
+        for way, worker in workers.items():
+            if way != "whole":
+                worker.ask(0)  # imports, caches, first calls
         for run in range(chosen.runs):
             for pair in range(chosen.pairs):
                 for way, worker in workers.items():
+                    if way == "whole" and (run or pair >= chosen.whole):
+                        continue
                     found.append({"way": way, "pair": pair, "run": run, **worker.ask(pair)})
     finally:
         for worker in workers.values():
@@ -78,7 +82,7 @@ def _tables(found: list[dict[str, Any]], pairs: int) -> str:
             )
         )
         after = {one["pair"]: one["after"] for one in mine}
-        each.append((label, *(f"{after[k]:.3f}" for k in range(pairs))))
+        each.append((label, *(f"{after[k]:.3f}" if k in after else "" for k in range(pairs))))
     before = {one["pair"]: one["before"] for one in found}
     each.insert(0, ("before", *(f"{before[k]:.3f}" for k in range(pairs))))
     head = ("", "matching, s", "tracing, s", "times faster", "distance", "output error")
@@ -161,9 +165,7 @@ def work(way: str) -> None:
         with torch.no_grad():
             error = float((b(x) - expected).norm() / expected.norm())
         after = apart(a.state_dict(), moved)
-        reply = dict(
-            tracing=tracing, matching=matching, before=before, after=after, error=error
-        )
+        reply = dict(tracing=tracing, matching=matching, before=before, after=after, error=error)
         print(json.dumps(reply), file=answers, flush=True)
 
 

@@ -20,6 +20,8 @@ from isthmus.ground.certificates import Certificate, Verdict
 Forward = Callable[..., Any]
 Step = tuple[int, int, int, int]
 """Which operator, on which tensors of the pool, in which variant."""
+Run = Callable[["Composed", Tensor, Tensor], Tensor]
+Made = Run | None
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,7 @@ class Composed(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList()
         self.weights = nn.ParameterList()
-        self.program: list[Callable[[list[Tensor]], Tensor]] = []
+        self.program: list[Callable[[Composed, list[Tensor]], Tensor]] = []
         self.text: list[str] = []
         pool = [example]
         for op, first, second, variant in [(0, 0, 0, 0), *steps]:
@@ -107,81 +109,86 @@ class Composed(nn.Module):
         self.readers = nn.ModuleList(nn.Linear(t.flatten(1).shape[1], 3) for t in pool[-2:])
         self.eval()
 
-    def _append(
-        self, run: Callable[[Tensor, Tensor], Tensor], a: int, b: int, pool: list[Tensor], name: str
-    ) -> None:
+    def _append(self, run: Run, a: int, b: int, pool: list[Tensor], name: str) -> None:
         with torch.no_grad():
-            made = run(pool[a], pool[b])
+            made = run(self, pool[a], pool[b])
         if not 2 <= made.ndim <= 4 or made.numel() > 400 or made.shape[0] != 2:
             return
         pool.append(made)
-        self.program.append(lambda values: run(values[a], values[b]))
+        self.program.append(lambda m, values: run(m, values[a], values[b]))
         self.text.append(f"v{len(pool) - 1} {tuple(made.shape)} = {name}(v{a}, v{b})")
 
     def forward(self, x: Tensor) -> Tensor:
         """(2, …) to (2, 3)."""
         values = [x]
         for step in self.program:
-            values.append(step(values))
+            values.append(step(self, values))
         return sum(  # type: ignore[return-value]
             read(value.flatten(1)) for read, value in zip(self.readers, values[-2:], strict=False)
         )
 
 
-Made = Callable[[Tensor, Tensor], Tensor] | None
-
-
 def linear(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    net.layers.append(layer := nn.Linear(a.shape[-1], (8, 4, 6, 12)[k % 4], bias=k % 3 != 0))
-    return lambda x, _: layer(x)
+    return _layer(net, nn.Linear(a.shape[-1], (8, 4, 6, 12)[k % 4], bias=k % 3 != 0))
 
 
 def again(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    fits = [m for m in net.layers if isinstance(m, nn.Linear) and m.in_features == a.shape[-1]]
-    return (lambda x, _: fits[k % len(fits)](x)) if fits else None
+    fits = _fitting(net, "in_features", a.shape[-1])
+    return (lambda m, x, _: m.layers[fits[k % len(fits)]](x)) if fits else None
 
 
 def transposed_weight(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    fits = [m for m in net.layers if isinstance(m, nn.Linear) and m.out_features == a.shape[-1]]
-    return (lambda x, _: x @ fits[k % len(fits)].weight) if fits else None
+    fits = _fitting(net, "out_features", a.shape[-1])
+    return (lambda m, x, _: x @ m.layers[fits[k % len(fits)]].weight) if fits else None
+
+
+def _fitting(net: Composed, side: str, size: int) -> list[int]:
+    """The linear layers with so many features."""
+    return [i for i, layer in enumerate(net.layers) if getattr(layer, side, 0) == size]
+
+
+def _layer(net: Composed, layer: nn.Module) -> Made:
+    net.layers.append(layer)
+    place = len(net.layers) - 1
+    return lambda m, x, _: m.layers[place](x)
 
 
 def activation(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     chosen = (F.relu, torch.tanh, F.gelu, torch.abs, torch.sin, torch.square, F.hardtanh, torch.cos)
-    return lambda x, _: chosen[k % len(chosen)](x)
+    return lambda m, x, _: chosen[k % len(chosen)](x)
 
 
 def homogeneous(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     chosen = (F.relu, F.leaky_relu, torch.sign, lambda x: F.relu(x) ** 2, lambda x: x**3)
-    return lambda x, _: chosen[k % len(chosen)](x)
+    return lambda m, x, _: chosen[k % len(chosen)](x)
 
 
 def add(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape != b.shape:
         return None
-    return lambda x, y: x + y if k % 2 else x - y
+    return lambda m, x, y: x + y if k % 2 else x - y
 
 
 def multiply(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape != b.shape:
         return None
-    return (lambda x, y: F.silu(x) * y) if k % 2 else (lambda x, y: x * y)
+    return (lambda m, x, y: F.silu(x) * y) if k % 2 else (lambda m, x, y: x * y)
 
 
 def divide(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    return (lambda x, y: x / (y.abs() + 1)) if a.shape == b.shape else None
+    return (lambda m, x, y: x / (y.abs() + 1)) if a.shape == b.shape else None
 
 
 def larger(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape != b.shape:
         return None
     if k % 2:
-        return lambda x, y: torch.where(x > y, x, y)
-    return torch.maximum
+        return lambda m, x, y: torch.where(x > y, x, y)
+    return lambda m, x, y: torch.maximum(x, y)
 
 
 def masked(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    return (lambda x, y: x * (y > 0)) if a.shape == b.shape else None
+    return (lambda m, x, y: x * (y > 0)) if a.shape == b.shape else None
 
 
 def concatenate(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
@@ -189,12 +196,12 @@ def concatenate(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     same = a.ndim == b.ndim and all(
         m == n for d, (m, n) in enumerate(zip(a.shape, b.shape, strict=True)) if d != dim
     )
-    return (lambda x, y: torch.cat([x, y], dim)) if same else None
+    return (lambda m, x, y: torch.cat([x, y], dim)) if same else None
 
 
 def stack(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     dim = 1 + k % a.ndim
-    return (lambda x, y: torch.stack([x, y], dim)) if a.shape == b.shape else None
+    return (lambda m, x, y: torch.stack([x, y], dim)) if a.shape == b.shape else None
 
 
 def cut(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
@@ -205,25 +212,25 @@ def cut(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     start, length = ((0, size // 2), (size // 2, size - size // 2), (1, size - 1), (0, size - 1))[
         (k // 3) % 4
     ]
-    return lambda x, _: x.narrow(dim, start, length)
+    return lambda m, x, _: x.narrow(dim, start, length)
 
 
 def stride(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape[-1] % 2:
         return None
-    return lambda x, _: x[..., k % 2 :: 2]
+    return lambda m, x, _: x[..., k % 2 :: 2]
 
 
 def pick(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     dim = 1 + k % (a.ndim - 1)
-    return (lambda x, _: x.select(dim, (k // 2) % a.shape[dim])) if a.ndim > 2 else None
+    return (lambda m, x, _: x.select(dim, (k // 2) % a.shape[dim])) if a.ndim > 2 else None
 
 
 def chunks(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape[-1] % 2:
         return None
 
-    def halves(x: Tensor, _: Tensor) -> Tensor:
+    def halves(m: Composed, x: Tensor, _: Tensor) -> Tensor:
         one, two = x.chunk(2, -1)
         return F.relu(one) * two if k % 2 else torch.cat([two, one], -1)
 
@@ -235,28 +242,28 @@ def split_view(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape[-1] % parts:
         return None
     sizes = (parts, -1) if (k // 3) % 2 else (-1, parts)
-    return lambda x, _: x.unflatten(-1, sizes)
+    return lambda m, x, _: x.unflatten(-1, sizes)
 
 
 def join_view(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    return (lambda x, _: x.flatten(-2)) if a.ndim > 2 else None
+    return (lambda m, x, _: x.flatten(-2)) if a.ndim > 2 else None
 
 
 def other_view(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     parts = (2, 3, 4)[k % 3]
     if a.ndim < 3 or a[0].numel() % parts:
         return None
-    return lambda x, _: x.reshape(2, parts, -1)
+    return lambda m, x, _: x.reshape(2, parts, -1)
 
 
 def swap_axes(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.ndim < 3:
         return None
-    return lambda x, _: x.transpose(-1, 1 + k % (a.ndim - 2))
+    return lambda m, x, _: x.transpose(-1, 1 + k % (a.ndim - 2))
 
 
 def softmax(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    return lambda x, _: x.softmax(1 + k % (a.ndim - 1))
+    return lambda m, x, _: x.softmax(1 + k % (a.ndim - 1))
 
 
 def total(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
@@ -265,11 +272,11 @@ def total(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.shape[dim] < 2:
         return None
     keep = a.ndim == 2 or bool(k % 2)
-    return lambda x, _: chosen[(k // 2) % 5](x, dim=dim, keepdim=keep)
+    return lambda m, x, _: chosen[(k // 2) % 5](x, dim=dim, keepdim=keep)
 
 
 def spread(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    return (lambda x, y: x * y) if a.ndim == b.ndim and _broadcasts(a, b) else None
+    return (lambda m, x, y: x * y) if a.ndim == b.ndim and _broadcasts(a, b) else None
 
 
 def _broadcasts(a: Tensor, b: Tensor) -> bool:
@@ -282,8 +289,7 @@ def norm(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
         layer: nn.Module = nn.RMSNorm(a.shape[-1], elementwise_affine=affine)
     else:
         layer = nn.LayerNorm(a.shape[-1], elementwise_affine=affine)
-    net.layers.append(layer)
-    return lambda x, _: layer(x)
+    return _layer(net, layer)
 
 
 def channel_norm(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
@@ -296,30 +302,33 @@ def channel_norm(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     )
     if (k // 2) % 2 and a.ndim < 3:
         return None
-    net.layers.append(layer := kinds[(k // 2) % 2]())
-    return lambda x, _: layer(x)
+    return _layer(net, kinds[(k // 2) % 2]())
 
 
 def parameter(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     shape = a.shape[1 + k % (a.ndim - 1) :]
-    net.weights.append(weight := nn.Parameter(torch.randn(shape)))
-    return (lambda x, _: x + weight) if (k // 3) % 2 else (lambda x, _: x * weight)
+    net.weights.append(nn.Parameter(torch.randn(shape)))
+    at = len(net.weights) - 1
+    return (
+        (lambda m, x, _: x + m.weights[at]) if k // 3 % 2 else (lambda m, x, _: x * m.weights[at])
+    )
 
 
 def convolution(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.ndim != 3 or a.shape[1] % 2:
         return None
     grouped = 2 if k % 2 else 1
-    net.layers.append(layer := nn.Conv1d(a.shape[1], 4, 1 + 2 * (k // 2 % 2), 1, 1, groups=grouped))
-    return lambda x, _: layer(x)
+    return _layer(net, nn.Conv1d(a.shape[1], 4, 1 + 2 * (k // 2 % 2), 1, 1, groups=grouped))
 
 
 def scores(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if a.ndim < 3 or a.shape != b.shape:
         return None
     if k % 2:
-        return lambda x, y: F.scaled_dot_product_attention(x, y, y + x, is_causal=bool(k % 4 == 1))
-    return lambda x, y: x @ y.transpose(-1, -2)
+        return lambda m, x, y: F.scaled_dot_product_attention(
+            x, y, y + x, is_causal=bool(k % 4 == 1)
+        )
+    return lambda m, x, y: x @ y.transpose(-1, -2)
 
 
 def contraction(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
@@ -330,28 +339,28 @@ def contraction(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     for letter, size in zip("".join(word[:7].split(",")), (*a.shape, *b.shape), strict=True):
         if known.setdefault(letter, size) != size:
             return None
-    return lambda x, y: torch.einsum(word, x, y)
+    return lambda m, x, y: torch.einsum(word, x, y)
 
 
 def positional(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     dim = 1 + k % (a.ndim - 1)
     chosen = (
-        lambda x, _: x.flip(dim),
-        lambda x, _: x.cumsum(dim),
-        lambda x, _: x.roll(1, dim),
-        lambda x, _: F.pad(x, (1, 0)),
+        lambda m, x, _: x.flip(dim),
+        lambda m, x, _: x.cumsum(dim),
+        lambda m, x, _: x.roll(1, dim),
+        lambda m, x, _: F.pad(x, (1, 0)),
     )
     return chosen[(k // 3) % 4]
 
 
 def copies(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
     if k % 2:
-        return lambda x, _: x.repeat_interleave(2, -1)
-    return lambda x, _: torch.cat([x, x], -1)
+        return lambda m, x, _: x.repeat_interleave(2, -1)
+    return lambda m, x, _: torch.cat([x, x], -1)
 
 
 def in_place(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
-    def write(x: Tensor, y: Tensor) -> Tensor:
+    def write(m: Composed, x: Tensor, y: Tensor) -> Tensor:
         z = x * 1
         view = z[..., : max(1, z.shape[-1] // 2)]
         (view.relu_, z.tanh_, lambda: z.mul_(2.0), view.sigmoid_)[k % 4]()

@@ -91,6 +91,19 @@ class Problem:
         return {n: [m for m, s in spaces.items() if n in s.over] for n in spaces}
 
     @cached_property
+    def neighbours(self) -> dict[str, set[str]]:
+        """The spaces that stand beside each space in some block: its step depends on theirs."""
+        found: dict[str, set[str]] = {name: set() for name in self.symmetry.spaces}
+        for name, places in self.places.items():
+            for place in places:
+                found[name] |= {f.space for f in place.block.factors if f.space is not None}
+        linear = {n for n in found if n not in self.quadratic and not self._continuous(n)}
+        return {n: around - {n} if n in linear else around for n, around in found.items()}
+
+    def _continuous(self, name: str) -> bool:
+        return bool(self.symmetry.spaces[name].group.lie_dim or self.inner[name])
+
+    @cached_property
     def parameters(self) -> dict[str, list[str]]:
         """The parameters on which each space acts."""
         return {n: list(dict.fromkeys(o.name for o in found)) for n, found in self.places.items()}

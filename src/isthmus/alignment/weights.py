@@ -67,19 +67,27 @@ class WeightMatching:
         size = problem.objective_size
         history = [problem.objective]
         order = list(problem.symmetry.spaces)
-        refining = False
+        stale, refining = set(order), False
         for sweep in range(self.sweeps):
             gain = 0.0
             one_step = gauge_step if refining else step
             for name in order if sweep % 2 == 0 else reversed(order):
-                gain += one_step(problem, name, tolerance=1e-16 * size)
+                if name in stale:
+                    stale.discard(name)
+                    gained = one_step(problem, name, tolerance=1e-16 * size)
+                    # What stands beside a space that moved may be improved again.
+                    stale |= problem.neighbours[name] if gained else set()
+                    gain += gained
             assert gain >= 0, f"the distance rose by {-gain} in sweep {sweep}"
             history.append(history[-1] - gain)
             small = gain <= self.tolerance * max(history[-1], 1e-13 * size)
             if small and not refining:
                 break
             # Scales need many sweeps where permutations need few: between full sweeps, only they.
+            before = refining
             refining = not small and (refining or gain < 0.01 * history[-2])
+            if before and not refining:
+                stale = set(order)
         return _Run(start, problem.element, problem.objective, size, history)
 
 

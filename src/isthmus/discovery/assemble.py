@@ -19,6 +19,7 @@ from isthmus.discovery.nodes import (
     Node,
     Occurrence,
     Terms,
+    below,
     settle,
     unit_leaves,
 )
@@ -169,28 +170,39 @@ class _Writer:
 
     def __init__(self, decided: dict[Node, Leaf], solution: Units) -> None:
         self.decided, self.solution = decided, solution
-        self.labels: dict[int, str] = {}
+        self.labels: dict[tuple[int, int], str] = {}
+        self.inside: list[set[int]] = []
+        self.at = 0
 
     def rep(self, axes: Sequence[Terms], offset: float, absorbed: tuple[Absorbed, ...]) -> Rep:
         """The rep of one parameter."""
         self.labels = {}
+        self.inside = [{id(n) for t in settle(axis) for n in below(t.node)} for axis in axes]
         needed = self._keys_elsewhere(axes)
         self.labels = {key: chr(ord("a") + k) for k, key in enumerate(needed)}
-        rep = Rep.of([self._axis(settle(axis), {}) for axis in axes])
+        written: list[Axis] = []
+        for self.at, axis in enumerate(axes):
+            written.append(self._axis(settle(axis), {}))
+        rep = Rep.of(written)
         return Rep(rep.axes, offset if rep.spaces else 0.0, absorbed)
 
-    def _keys_elsewhere(self, axes: Sequence[Terms]) -> list[int]:
-        """Keys of families that do not stand right behind the sum they go with."""
-        found: dict[int, None] = {}
-        for axis in axes:
+    def _keys_elsewhere(self, axes: Sequence[Terms]) -> list[tuple[int, int]]:
+        """Sums with families that do not stand behind them: key and dimension of each."""
+        found: dict[tuple[int, int], None] = {}
+        for self.at, axis in enumerate(axes):
             before: set[int] = set()
             for term in settle(axis):
                 for node in _families(term.node):
                     key = id(node.key.find()[0]) if node.key else 0
                     if key not in before and self._differs(Occurrence(node, False, term.unit)):
-                        found.setdefault(key)
+                        found.setdefault((key, self._home(key)))
                 before.add(id(term.node))
         return list(found)
+
+    def _home(self, key: int) -> int:
+        """The dimension of the sum that a family here goes with: this one, if it has it."""
+        homes = [self.at, *range(len(self.inside))]
+        return next((d for d in homes if key in self.inside[d]), self.at)
 
     def _differs(self, term: Occurrence) -> bool:
         parts = [
@@ -224,7 +236,7 @@ class _Writer:
         for k, (part, turned) in enumerate(node.parts):
             inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
             parts.append(self._axis(settle([inner, *rest]), {**chosen, id(node): k}))
-        label = self.labels.get(id(node), "")
+        label = self.labels.get((id(node), self.at), "")
         if not label:
             parts = [p for part in parts for p in _flattened(part)]
             if all(len(p) == 1 and isinstance(p[0], Factor) and p[0].space is None for p in parts):
@@ -242,7 +254,7 @@ class _Writer:
             return parts[chosen[id(key)]]
         if all(part == parts[0] for part in parts):
             return parts[0]
-        return (Choice(tuple(parts), self.labels.get(id(key), "a")),)
+        return (Choice(tuple(parts), self.labels.get((id(key), self._home(id(key))), "a")),)
 
     def _factor(self, term: Occurrence) -> Factor:
         leaf = self.decided.get(term.node)

@@ -79,11 +79,22 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
     call = Call(op, typing, tensors, reading.program)
     made = _rule(reading, op, unknown)(call)
     listed = made if isinstance(made, list) else [made]
+    if len(listed) < len(op.outputs):
+        listed = _with_statistics(reading, call, listed)
     for name, shape, tensor in zip(op.outputs, op.shapes, listed, strict=True):
         if tensor.sizes != shape.sizes:
             raise AssertionError(f"{op}: typed {tensor.sizes}, expected {shape.sizes}")
         tensors[name] = tensor if tensor.inert else typing.number(tensor)
     _note_offset(reading, op)
+
+
+def _with_statistics(reading: Reading, call: Call, made: list[Tensor]) -> list[Tensor]:
+    """Further results (a norm's own statistics) that the rule leaves out: nobody reads them."""
+    op, program = call.op, reading.program
+    read = {ref.name for other in program.ops for ref in other.refs()} | set(program.outputs)
+    if read.intersection(op.outputs[len(made) :]):
+        return _pin_all(call)
+    return [*made, *(reading.typing.inert(shape) for shape in op.shapes[len(made) :])]
 
 
 def _note_offset(reading: Reading, op: Op) -> None:
