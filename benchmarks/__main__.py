@@ -1,4 +1,4 @@
-"""Benchmarks: ``python benchmarks`` runs all, ``python benchmarks NAME …`` one, ``--list`` names them.
+"""Benchmarks: ``python benchmarks`` runs all, ``python benchmarks NAME`` one, ``--list`` lists.
 
 Each is one file of this folder: it prints a table of medians and, with ``--json FILE``, writes the
 same as data. One thread unless ``--threads`` says otherwise. No benchmark is a test: none fails for

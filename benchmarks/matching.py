@@ -2,7 +2,8 @@
 
 Both libraries run as worker processes of one program, in turn on every pair, so that a busy moment
 of the machine meets both. `rebasin` lives in an environment of its own under ``.envs/``, made on
-the first run. A time is that of one matching, tracing apart; a distance is Euclidean over all
+the first run. A time is that of one matching, tracing apart,
+with the processor time beside it, which a busy machine changes less; a distance is Euclidean over all
 parameters, between a and the moved b. Scales change the distance itself, so the row of the whole
 group is shown and not compared.
 """
@@ -13,8 +14,10 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,8 @@ def _tables(found: list[dict[str, Any]], pairs: int) -> str:
     rows, each = [], []
     for way, label in WAYS.items():
         mine = [one for one in found if one["way"] == way]
+        if not mine:
+            continue
         ratio = [
             other["matching"] / one["matching"]
             for one in mine
@@ -75,6 +80,7 @@ def _tables(found: list[dict[str, Any]], pairs: int) -> str:
             (
                 label,
                 spread([one["matching"] for one in mine]),
+                f"{median([one['cpu'] for one in mine]):.3f}",
                 f"{median([one['tracing'] for one in mine]):.3f}",
                 "" if way == "rebasin" else f"{median(ratio):.1f}",
                 f"{median([one['after'] for one in mine]):.3f}",
@@ -85,7 +91,7 @@ def _tables(found: list[dict[str, Any]], pairs: int) -> str:
         each.append((label, *(f"{after[k]:.3f}" if k in after else "" for k in range(pairs))))
     before = {one["pair"]: one["before"] for one in found}
     each.insert(0, ("before", *(f"{before[k]:.3f}" for k in range(pairs))))
-    head = ("", "matching, s", "tracing, s", "times faster", "distance", "output error")
+    head = ("", "matching, s", "CPU, s", "tracing, s", "times faster", "distance", "output error")
     seeds = tuple(f"seeds {2 * k}, {2 * k + 1}" for k in range(pairs))
     return f"{table(head, rows)}\n\n{table(('distance', *seeds), each)}\n"
 
@@ -145,7 +151,7 @@ def work(way: str) -> None:
         torch.manual_seed(seed)
         sizes = (784, 512, 512, 512, 10)
         layers: list[nn.Module] = []
-        for n, m in zip(sizes, sizes[1:], strict=False):
+        for n, m in pairwise(sizes):
             layers += [nn.Linear(n, m), nn.ReLU()]
         return nn.Sequential(*layers[:-1]).eval()
 
@@ -160,29 +166,32 @@ def work(way: str) -> None:
         x = torch.randn(16, 784)
         with torch.no_grad():
             expected = b(x)
-        tracing, matching, moved = match(a, b, x)
+        tracing, matching, cpu, moved = match(a, b, x)
         b.load_state_dict(moved)
         with torch.no_grad():
             error = float((b(x) - expected).norm() / expected.norm())
         after = apart(a.state_dict(), moved)
-        reply = dict(tracing=tracing, matching=matching, before=before, after=after, error=error)
-        print(json.dumps(reply), file=answers, flush=True)
+        times = {"tracing": tracing, "matching": matching, "cpu": cpu}
+        distances = {"before": before, "after": after, "error": error}
+        print(json.dumps({**times, **distances}), file=answers, flush=True)
 
 
-def _rebasin(a: Any, b: Any, x: Any) -> tuple[float, float, Any]:
+def _rebasin(a: Any, b: Any, x: Any) -> tuple[float, float, float, Any]:
     from rebasin import PermutationCoordinateDescent
 
     tracing, descent = timed(lambda: PermutationCoordinateDescent(a, b, x))
+    start = time.process_time()
     matching, _ = timed(descent.rebasin)
-    return tracing, matching, {n: t.clone() for n, t in b.state_dict().items()}
+    cpu = time.process_time() - start
+    return tracing, matching, cpu, {n: t.clone() for n, t in b.state_dict().items()}
 
 
-def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, Any]]:
+def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, Any]]:
     from isthmus.algebra.groups import Permutation
     from isthmus.alignment import Outward, WeightMatching, align
     from isthmus.discovery import discover
 
-    def match(a: Any, b: Any, x: Any) -> tuple[float, float, Any]:
+    def match(a: Any, b: Any, x: Any) -> tuple[float, float, float, Any]:
         def trace() -> Any:
             symmetry = discover(a, x)
             return symmetry if way == "whole" else symmetry.restrict(Permutation)
@@ -191,8 +200,9 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, Any]]:
         tracing, symmetry = timed(trace)
         params = {n: t.clone() for n, t in a.state_dict().items()}
         moving = {n: t.clone() for n, t in b.state_dict().items()}
+        start = time.process_time()
         matching, fit = timed(lambda: align(moving, to=params, symmetry=symmetry, method=method))
-        return tracing, matching, fit.params
+        return tracing, matching, time.process_time() - start, fit.params
 
     return match
 

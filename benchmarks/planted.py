@@ -8,6 +8,7 @@ when the distance that is left is at most 1e-6 of the norm of a.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from measuring import median, options, table, timed, use_threads, write
@@ -61,7 +62,7 @@ def _cases() -> dict[str, tuple[Callable[[], Any], Any]]:
     def wide() -> nn.Module:
         sizes = (784, 512, 512, 512, 10)
         layers: list[nn.Module] = []
-        for n, m in zip(sizes, sizes[1:], strict=False):
+        for n, m in pairwise(sizes):
             layers += [nn.Linear(n, m), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
 

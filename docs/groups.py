@@ -33,7 +33,7 @@ def short(symmetry: Symmetry) -> str:
         over = "".join(f" per {outer.rsplit('.', 1)[-1]}" for outer in space.over)
         factors.append(f"{space.group}{over}")
     runs = ((factor, len(list(run))) for factor, run in groupby(factors))
-    return " × ".join(f if n == 1 else f"({f})^{n}" for f, n in runs)
+    return " × ".join(f if n == 1 else f"{f} ({n} times)" for f, n in runs)
 
 
 def table() -> str:

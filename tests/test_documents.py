@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
+import types
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -38,7 +39,8 @@ def test_code_runs_and_prints_what_is_shown(
     for target in list(RULES):  # a document may add rules: afterwards there are none but ours
         monkeypatch.setitem(RULES, target, RULES[target])
     before = set(RULES)
-    space: dict[str, Any] = {"__name__": "document"}
+    module = types.ModuleType("document")  # dataclasses look their module up
+    monkeypatch.setitem(sys.modules, "document", module)
     blocks = 0
     try:
         for block in FENCE.finditer(text):
@@ -47,7 +49,7 @@ def test_code_runs_and_prints_what_is_shown(
             blocks += 1
             # Empty lines above put every line where it is in the document, for tracebacks.
             code = "\n" * text.count("\n", 0, block.start(2)) + block[2]
-            exec(compile(code, name, "exec"), space)
+            exec(compile(code, name, "exec", dont_inherit=True), module.__dict__)
             printed = capsys.readouterr().out
             shown = FOLLOWS.match(text, block.end())
             if shown is not None:

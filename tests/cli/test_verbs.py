@@ -228,3 +228,9 @@ def test_an_unknown_operator_is_warned_of_or_refused(files, run):
     ran = run(*words, "--unknown", "raise")
     assert ran.code == 2
     assert "fft" in ran.errors[0]
+
+
+def test_fewer_samples(files, run):
+    found = json.loads(run(*files.connect("--samples", 7, "--json", "-")).out)
+    assert {scores["a"]["samples"] for scores in found["scores"].values()} == {7}
+    assert "7 samples of a part at most" in found["provenance"]["data"]

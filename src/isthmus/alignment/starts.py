@@ -19,7 +19,7 @@ from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.canonical import balancing
 from isthmus.alignment.problem import Problem
 from isthmus.alignment.signature import by_signature
-from isthmus.alignment.steps import best_change
+from isthmus.alignment.steps import best_change, gauge_step
 
 
 class Start(Protocol):
@@ -69,7 +69,13 @@ class Random:
 
 @dataclass(frozen=True)
 class Signature:
-    """Begin with matched signatures of both models in their canonical gauges."""
+    """Begin with matched signatures of both models in their canonical gauges.
+
+    Args:
+        rounds: sweeps over signs and scales, after the units are matched.
+    """
+
+    rounds: int = 6
 
     def __call__(
         self,
@@ -82,7 +88,12 @@ class Signature:
         target, source = balancing(symmetry, a), balancing(symmetry, b)
         gauged = symmetry.act_all(target, symmetry.linearised(a))
         state = Problem(symmetry, symmetry.linearised(gauged, back=True), b, source)
-        return Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
+        problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
+        # A signature forgets signs: they are settled here, units staying in place.
+        for _ in range(self.rounds):
+            if not any([gauge_step(problem, name, tolerance=0.0) for name in symmetry.spaces]):
+                break
+        return problem
 
 
 @dataclass(frozen=True)
@@ -100,8 +111,16 @@ class Outward:
         b: Mapping[str, Tensor],
         generator: torch.Generator,
     ) -> Problem:
-        """One step per space, each at most once."""
-        problem = Problem(symmetry, a, b, symmetry.identity())
+        """One step per space, each at most once; lengths are left alone.
+
+        Half the evidence would set a scale wrong: it sees what a unit reads, not what reads it.
+        """
+        rigid = symmetry.restrict([Motion.SWAP, Motion.FLIP, Motion.TURN])
+        found = self._match(Problem(rigid, a, b, rigid.identity()))
+        return Problem(symmetry, a, b, symmetry.lift(found.element))
+
+    def _match(self, problem: Problem) -> Problem:
+        symmetry = problem.symmetry
         left = [n for n, s in symmetry.spaces.items() if not s.over and not problem.inner[n]]
         known = {n for n in symmetry.spaces if n not in left}
         while left:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
@@ -26,17 +25,18 @@ class WeightMatching:
     """Minimise ``|a - g·b|`` over the group, space by space.
 
     Args:
-        starts: where to descend from; the best result is kept. A start that leads to a match up
-            to rounding is the last.
+        starts: where to descend from. Each is given two sweeps.
         restarts: further starts, at random permutations.
+        finish: how many starts, the best after these, are descended to the end.
         sweeps: the most sweeps over all spaces from one start.
         tolerance: a sweep that gains less than this fraction of the squared distance is the last.
     """
 
     starts: tuple[Start, ...] = (Signature(), Outward(), Identity())
     restarts: int = 0
+    finish: int = 1
     sweeps: int = 200
-    tolerance: float = 1e-6
+    tolerance: float = 1e-5
 
     def __call__(
         self,
@@ -48,55 +48,69 @@ class WeightMatching:
         """Search for the element; the objective never rises."""
         names = [n for n in a if not symmetry.reps[n].fixed]
         one, two = (widened(symmetry, params, names) for params in (a, b))
-        runs: list[_Run] = []
+        descents: list[Descent] = []
         for start in (*self.starts, *[Random()] * self.restarts):
-            problem = start(symmetry, one, two, generator)
-            runs.append(self._descend(type(start).__name__, problem))
-            if runs[-1].objective <= 1e-9 * runs[-1].size:
+            descent = Descent(type(start).__name__, start(symmetry, one, two, generator))
+            descent.run(2, self.tolerance)
+            descents.append(descent)
+            if descent.objective <= 1e-5 * descent.size:
+                # Two models of one orbit, most likely: no other start can do better.
+                descent.run(self.sweeps, self.tolerance)
+            if descent.objective <= 1e-9 * descent.size:
                 break
-        best = min(runs, key=lambda run: run.objective)
+        descents.sort(key=lambda found: found.objective)
+        for descent in descents[: max(self.finish, 1)]:
+            descent.run(self.sweeps, self.tolerance)
+        best = min(descents, key=lambda found: found.objective)
         evidence = {
-            "starts": [run.start for run in runs],
-            "distances": [math.sqrt(max(run.objective, 0.0)) for run in runs],
+            "start": best.start,
+            "starts": [d.start for d in descents],
+            "distances": [math.sqrt(max(d.objective, 0.0)) for d in descents],
             "objective": best.history,
-            "sweeps": len(best.history) - 1,
+            "sweeps": best.swept,
         }
-        return Match(best.element, evidence)
+        return Match(best.problem.element, evidence)
 
-    def _descend(self, start: str, problem: Problem) -> _Run:
-        size = problem.objective_size
-        history = [problem.objective]
-        order = list(problem.symmetry.spaces)
-        stale, refining = set(order), False
-        for sweep in range(self.sweeps):
-            gain = 0.0
-            one_step = gauge_step if refining else step
-            for name in order if sweep % 2 == 0 else reversed(order):
-                if name in stale:
-                    stale.discard(name)
-                    gained = one_step(problem, name, tolerance=1e-16 * size)
-                    # What stands beside a space that moved may be improved again.
-                    stale |= problem.neighbours[name] if gained else set()
-                    gain += gained
-            assert gain >= 0, f"the distance rose by {-gain} in sweep {sweep}"
-            history.append(history[-1] - gain)
-            small = gain <= self.tolerance * max(history[-1], 1e-13 * size)
-            if small and not refining:
-                break
+
+class Descent:
+    """Coordinate descent from one start."""
+
+    def __init__(self, start: str, problem: Problem) -> None:
+        self.start, self.problem = start, problem
+        self.size = problem.objective_size
+        self.history = [problem.objective]
+        self.stale = set(problem.symmetry.spaces)
+        self.refining, self.done, self.swept = False, False, 0
+
+    @property
+    def objective(self) -> float:
+        """The squared distance now."""
+        return self.history[-1]
+
+    def run(self, sweeps: int, tolerance: float) -> None:
+        """Sweep until nothing is gained, or ``sweeps`` sweeps in all are made."""
+        while self.swept < sweeps and not self.done:
+            gain = self._sweep()
+            assert gain >= 0, f"the distance rose by {-gain} in sweep {self.swept}"
+            small = gain <= tolerance * max(self.history[-1], 1e-13 * self.size)
+            self.done = small and not self.refining
             # Scales need many sweeps where permutations need few: between full sweeps, only they.
-            before = refining
-            refining = not small and (refining or gain < 0.01 * history[-2])
-            if before and not refining:
-                stale = set(order)
-        return _Run(start, problem.element, problem.objective, size, history)
+            before, last = self.refining, self.history[-2]
+            self.refining = not small and (self.refining or gain < 0.01 * last)
+            if before and not self.refining:
+                self.stale = set(self.problem.symmetry.spaces)
 
-
-@dataclass(frozen=True)
-class _Run:
-    """What one start led to."""
-
-    start: str
-    element: Element
-    objective: float
-    size: float
-    history: list[float] = field(default_factory=list)
+    def _sweep(self) -> float:
+        problem, gain = self.problem, 0.0
+        one_step = gauge_step if self.refining else step
+        order = list(problem.symmetry.spaces)
+        for name in order if self.swept % 2 == 0 else reversed(order):
+            if name in self.stale:
+                self.stale.discard(name)
+                gained = one_step(problem, name, tolerance=1e-16 * self.size)
+                # What stands beside a space that moved may be improved again.
+                self.stale |= problem.neighbours[name] if gained else set()
+                gain += gained
+        self.swept += 1
+        self.history.append(self.history[-1] - gain)
+        return gain

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.cli.align import align
+from isthmus.cli import align, barrier, connect, demo, discover, merge
 from isthmus.cli.app import app
-from isthmus.cli.barrier import barrier
-from isthmus.cli.connect import connect
-from isthmus.cli.demo import demo
-from isthmus.cli.discover import discover
-from isthmus.cli.merge import merge
 
-for _verb in (connect, demo, discover, align, barrier, merge):  # in the order of the help
+# In the order of the help.
+for _verb in (
+    connect.connect,
+    demo.demo,
+    discover.discover,
+    align.align,
+    barrier.barrier,
+    merge.merge,
+):
     app.command()(_verb)
 
 

@@ -20,6 +20,7 @@ from isthmus.cli.inputs import (
     load_data,
     load_model,
     provenance,
+    thinned,
 )
 from isthmus.cli.options import (
     BatchOption,
@@ -34,6 +35,7 @@ from isthmus.cli.options import (
     Repair,
     RepairOption,
     RestartsOption,
+    SamplesOption,
     SeedOption,
 )
 from isthmus.cli.showing import show_connection, show_warnings
@@ -56,6 +58,7 @@ def connect(
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
     batch_size: BatchOption = 1000,
+    samples: SamplesOption = None,
     repair: RepairOption = None,
     json: JsonOption = None,
     force: ForceOption = False,
@@ -65,9 +68,9 @@ def connect(
     claim(output, force=force, folder=True)
     protect(output, force=force, inputs=[a, b])
     module = load_model(model)
-    dataset_of = load_data(data)
+    dataset = thinned(load_data(data), samples, seed)
     words = provenance(
-        command=shlex.join(["isthmus", *sys.argv[1:]]), data=str(dataset_of), inputs=[a, b]
+        command=shlex.join(["isthmus", *sys.argv[1:]]), data=str(dataset), inputs=[a, b]
     )
     settings = Settings(
         method=WeightMatching(restarts=restarts),
@@ -75,7 +78,7 @@ def connect(
         repair=None if repair is None else repair is Repair.STATISTICS,
         seed=seed,
     )
-    connection = run(module, (a, b), dataset_of, settings, example, batch_size, words)
+    connection = run(module, (a, b), dataset, settings, example, batch_size, words)
     show_warnings(connection.symmetry)
     write_folder(connection, output, force=force, inputs=[a, b])
     show_connection(connection)

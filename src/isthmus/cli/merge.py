@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from torch import nn
 
 import isthmus.alignment as alignment
 import isthmus.discovery as discovery
@@ -28,7 +29,7 @@ from isthmus.cli.options import (
 from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput, save
 from isthmus.report.measuring import has_statistics
-from isthmus.testing.datasets import batches
+from isthmus.testing.datasets import Dataset, batches
 
 
 @verb
@@ -55,18 +56,14 @@ def merge(
     claim(output, force=force, inputs=checkpoints)
     module = load_model(model)
     wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
-    if wanted and data is None:
-        raise BadInput(
-            "BatchNorm statistics need data to be recomputed on",
-            "give --data, or --repair none to average the statistics as they are",
-        )
-    loaded = [load_checkpoint(path, module) for path in checkpoints]
     dataset = load_data(data) if data else None
+    repairer = _repairer(module, dataset, batch_size) if wanted else None
+    loaded = [load_checkpoint(path, module) for path in checkpoints]
     inputs = example_for(example, dataset)
+    method = alignment.WeightMatching(restarts=restarts)
     with screen.progress("merge") as step:
         step("reading the graph", 0, len(loaded) + 1)
         symmetry = discovery.discover(module, inputs)
-        method = alignment.WeightMatching(restarts=restarts)
         fits = []
         for number, params in enumerate(loaded[1:], 1):
             step(f"matching {checkpoints[number].name}", number, len(loaded) + 1)
@@ -74,12 +71,8 @@ def merge(
                 alignment.align(params, to=loaded[0], symmetry=symmetry, method=method, seed=seed)
             )
         step("averaging", len(loaded), len(loaded) + 1)
-        statistics = None
-        if wanted and dataset is not None:
-            train = batches(dataset.x_train, dataset.y_train, batch_size)
-            statistics = merging.RecomputeStatistics(module, train)
         aligned = [loaded[0], *(fit.params for fit in fits)]
-        merged = merging.merge(aligned, method=merging.Average(), repair=statistics)
+        merged = merging.merge(aligned, method=merging.Average(), repair=repairer)
     save(merged, output, force=force, inputs=checkpoints)
     show_warnings(symmetry)
     rows = [
@@ -90,3 +83,19 @@ def merge(
         screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
     screen.say(f"wrote {output}, the average of {len(aligned)}")
     return Outcome({"aligned": rows, "repaired": wanted, "output": str(output)})
+
+
+def _repairer(
+    module: nn.Module, data: Dataset | None, batch_size: int
+) -> merging.RecomputeStatistics:
+    """Recomputes BatchNorm statistics on training data.
+
+    Raises:
+        BadInput: There are no data.
+    """
+    if data is None:
+        raise BadInput(
+            "BatchNorm statistics need data to be recomputed on",
+            "give --data, or --repair none to average the statistics as they are",
+        )
+    return merging.RecomputeStatistics(module, batches(data.x_train, data.y_train, batch_size))

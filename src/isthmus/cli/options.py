@@ -70,6 +70,14 @@ RestartsOption = Annotated[
 ]
 PointsOption = Annotated[int, typer.Option("--points", min=2, help="Points on every path.")]
 BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Samples in one batch.")]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Measure on at most this many samples of each part of the data, drawn at random.",
+    ),
+]
 RepairOption = Annotated[
     Repair | None,
     typer.Option(

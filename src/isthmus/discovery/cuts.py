@@ -43,6 +43,12 @@ def cut_term(
     if node.kind is Kind.FAMILY:
         unify.collapse(typing, node)
         axes = [settle(axis) for axis in axes]
+        if axes[dim][place].node.size != node.size:
+            # Its members are products: the slice is one of their first factor, if of any.
+            rest = size_of(axes[dim][place:]) // node.size
+            if size_of(axes[dim][:place]) > 1:
+                return _give_up(typing, axes, dim, size_of(axes[dim]) // node.size * (stop - start))
+            return cut(typing, axes, dim, start * rest, stop * rest)
         return cut_term(typing, axes, dim, place, start, stop)
     if node.kind is Kind.LEAF:
         if not node.tensors:

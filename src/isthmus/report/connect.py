@@ -15,11 +15,13 @@ from isthmus.discovery import discover, verify
 from isthmus.ground import Certificate, NotASymmetry, Verdict, distances
 from isthmus.landscape import AbstractPath, Barrier, Evaluation, Line, Loss, OrbitPath, barrier
 from isthmus.merging import Average, RecomputeStatistics, merge
-from isthmus.report.connection import ALIGNED, HOME, NAIVE, SPLITS, Connection
+from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 from isthmus.report.measuring import Batches, check_batches, criterion, has_statistics
 
 Step: TypeAlias = "Callable[[str, int, int], None]"
 """Called with what begins, how many steps are done, and how many there are."""
+
+_HOME_POINTS = 9
 
 _STATISTICS_SAMPLES = 5000
 """How many training samples BatchNorm statistics are recomputed on at most (as in REPAIR)."""
@@ -32,7 +34,7 @@ class Settings:
     Args:
         method: The matching.
         criterion: Outputs and targets to a scalar; the default chooses by the targets.
-        points: Points on every path.
+        points: Points on each straight line; the orbit, which is level, gets nine at most.
         repair: Whether BatchNorm statistics are recomputed on straight lines and for the merged
             model; None does so where the model has BatchNorm.
         samples: Random elements with which the symmetry is verified.
@@ -96,14 +98,13 @@ def connect(
         NotASymmetry: The symmetry that was discovered does not keep the function.
     """
     settings = settings or Settings()
-    data = {"test": check_batches(test, "test")}
-    if train is not None:
-        data["train"] = check_batches(train, "training")
-    data = {split: data[split] for split in SPLITS if split in data}
-    count = _Counter(progress, 4 + (3 * settings.points + 3) * len(data))
-    for batches in data.values():
+    data = _parts(test, train)
+    losses = {split: Loss(model, batches, settings.criterion) for split, batches in data.items()}
+    points = _points(settings)
+    count = _Counter(progress, 4 + (sum(points.values()) + 3) * len(data))
+    for batches in data.values():  # before the work starts
         Loss(model, batches[:1], settings.criterion)(a)
-    symmetry, certificate = _symmetry(_at(model, a), example, settings, count)
+    symmetry, verified = _symmetry(_at(model, a), example, settings, count)
     count.begin("aligning")
     fit = align(b, to=a, symmetry=symmetry, method=settings.method, seed=settings.seed)
     count.advance()
@@ -113,13 +114,8 @@ def connect(
     repairer = RecomputeStatistics(model, statistics) if statistics else None
     merged = merge([a, fit.params], method=Average(), repair=repairer)
     count.advance()
-    losses = {split: Loss(model, batches, settings.criterion) for split, batches in data.items()}
-    paths = {
-        NAIVE: Line(a, b),
-        ALIGNED: Line(a, fit.params),
-        HOME: OrbitPath(symmetry, fit.element, b).reversed(),
-    }
-    barriers = _barriers(losses, paths, statistics, settings.points, count)
+    paths = _paths(symmetry, fit, a, b)
+    barriers = _barriers(losses, paths, statistics, points, count)
     return Connection(
         symmetry=symmetry,
         alignment=fit,
@@ -129,14 +125,39 @@ def connect(
         scores=_scores(losses, {"a": a, "b": b, "merged": merged}, count),
         jumps={name: text for jump in paths[HOME].jumps for name, text in jump.moved.items()},
         moved=fit.element.moved,
-        certificates=_certificates(certificate, fit, barriers),
+        certificates=_certificates(verified, fit, barriers),
         repaired=statistics is not None,
         seed=settings.seed,
         points=settings.points,
-        aligned=fit.params,
         merged=merged,
         provenance=dict(provenance or {}),
     )
+
+
+def _parts(test: Batches, train: Batches | None) -> dict[str, Batches]:
+    """The parts of the data by name, test first."""
+    data = {"test": check_batches(test, "test")}
+    return data if train is None else {**data, "train": check_batches(train, "training")}
+
+
+def _points(settings: Settings) -> dict[str, int]:
+    """How many points each path is measured at: the orbit is exactly level, so a few show it."""
+    return {
+        NAIVE: settings.points,
+        ALIGNED: settings.points,
+        HOME: min(settings.points, _HOME_POINTS),
+    }
+
+
+def _paths(
+    symmetry: Symmetry, fit: Alignment, a: Mapping[str, Tensor], b: Mapping[str, Tensor]
+) -> dict[str, AbstractPath]:
+    """The line A to B, the line A to B′, and the orbit from B′ home to B."""
+    return {
+        NAIVE: Line(a, b),
+        ALIGNED: Line(a, fit.params),
+        HOME: OrbitPath(symmetry, fit.element, b).reversed(),
+    }
 
 
 def _at(model: nn.Module, params: Mapping[str, Tensor]) -> nn.Module:
@@ -174,7 +195,7 @@ def _barriers(
     losses: Mapping[str, Loss],
     paths: Mapping[str, AbstractPath],
     statistics: Batches | None,
-    points: int,
+    points: Mapping[str, int],
     count: _Counter,
 ) -> dict[str, dict[str, Barrier]]:
     """Every path on every part of the data; the orbit keeps its own statistics."""
@@ -184,7 +205,7 @@ def _barriers(
         for name, path in paths.items():
             count.begin(f"the {name} path on {split} data")
             again = None if name == HOME else statistics
-            found[split][name] = barrier(loss, path, points, again, count.advance)
+            found[split][name] = barrier(loss, path, points[name], again, count.advance)
     return found
 
 

@@ -33,8 +33,7 @@ class Connection(Result):
         certificates: Claims by name, with how sure each is.
         repaired: Whether BatchNorm statistics were recomputed on the line paths and the merger.
         seed: The seed of the run.
-        points: Points on each path.
-        aligned: B′.
+        points: Points on each straight line.
         merged: The average of A and B′.
         provenance: Versions, digests, command: what is needed to run it again.
     """
@@ -51,9 +50,13 @@ class Connection(Result):
     repaired: bool
     seed: int
     points: int
-    aligned: Params = field(metadata={"json": False})
     merged: Params = field(metadata={"json": False})
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def aligned(self) -> Params:
+        """B′: the function of B in the coordinates of A."""
+        return self.alignment.params
 
     @property
     def splits(self) -> tuple[str, ...]:

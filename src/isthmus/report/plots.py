@@ -79,7 +79,7 @@ class _Frame:
     low: float
     high: float
     left: float = 64
-    top: float = 24
+    top: float = 36
     bottom: float = 48
     right: float = 150
 

@@ -69,7 +69,7 @@ def lead(connection: Connection) -> str:
         "A neural network keeps its function when its hidden units are relabelled or rescaled as "
         "its architecture allows. Isthmus read that freedom off the computation graph, used it to "
         f"move B onto A ({percent(share)} of the distance gone), and measured the loss on the way, "
-        f"on {parts} data at {connection.points} points of each path."
+        f"on {parts} data at {connection.points} points of each straight line."
     )
 
 

@@ -1,7 +1,7 @@
 """What a user names on the command line, turned into objects: models, examples, data, outputs."""
 
 from isthmus.cli.inputs.checkpoints import load_checkpoint
-from isthmus.cli.inputs.data import load_data
+from isthmus.cli.inputs.data import load_data, thinned
 from isthmus.cli.inputs.examples import Example, example_for, parse_example
 from isthmus.cli.inputs.models import load_model
 from isthmus.cli.inputs.outputs import claim
@@ -16,4 +16,5 @@ __all__ = [
     "load_model",
     "parse_example",
     "provenance",
+    "thinned",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from isthmus.cli.inputs.factories import call_factory
@@ -47,3 +49,24 @@ def _from_factory(spec: str) -> Dataset:
         raise BadInput(f"--data {spec}: {len(x)} inputs but {len(y)} targets", "give one for each")
     version = "factory with a test part" if split else "factory without a test part"
     return Dataset(spec, version, x, y, x_test, y_test, ())
+
+
+def thinned(data: Dataset, samples: int | None, seed: int) -> Dataset:
+    """At most `samples` samples of each part of `data`, drawn at random, in their order."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def some(count: int) -> Tensor:
+        wanted = count if samples is None else min(samples, count)
+        return torch.randperm(count, generator=generator)[:wanted].sort().values
+
+    train, test = some(len(data.x_train)), some(len(data.x_test))
+    if len(train) == len(data.x_train) and len(test) == len(data.x_test):
+        return data
+    return replace(
+        data,
+        version=f"{data.version}; {samples} samples of a part at most",
+        x_train=data.x_train[train],
+        y_train=data.y_train[train],
+        x_test=data.x_test[test],
+        y_test=data.y_test[test],
+    )
