@@ -118,5 +118,4 @@ def _one(
         "seconds": seconds,
         "before": fit.before / size,
         "left": fit.after / size,
-        "starts": list(fit.certificate.evidence["starts"]),
     }

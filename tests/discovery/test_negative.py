@@ -19,7 +19,7 @@ from isthmus.algebra.groups import (
     SignedPermutation,
 )
 from isthmus.algebra.reps import Rep
-from isthmus.algebra.spaces import Factor, Space
+from isthmus.algebra.spaces import Axis, Factor, Space, Sum
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery import discover, verify
 from isthmus.ground.certificates import Verdict
@@ -143,19 +143,16 @@ def test_mixing_heads_is_caught(kind: str) -> None:
     symmetry = of("attention_fused_qkv")
     inner, mixed = f"attention.{kind}", f"attention.mixed_{kind}"
 
-    def across(axis: tuple[object, ...]) -> tuple[object, ...]:
-        if len(axis) == 2 and all(isinstance(f, Factor) for f in axis):
-            if axis[1].space == inner:  # type: ignore[attr-defined]
-                return (Factor(8, mixed, axis[1].character),)  # type: ignore[attr-defined]
-            return (Factor(8),)
+    def across(axis: Axis) -> Axis:
+        last = axis[-1]
+        if len(axis) == 2 and isinstance(last, Factor):
+            return (Factor(8, mixed, last.character) if last.space == inner else Factor(8),)
         return tuple(
-            term
-            if isinstance(term, Factor)
-            else replace(term, parts=tuple(map(across, term.parts)))  # type: ignore[type-var,attr-defined]
+            replace(term, parts=tuple(map(across, term.parts))) if isinstance(term, Sum) else term
             for term in axis
         )
 
-    reps = {n: replace(rep, axes=tuple(map(across, rep.axes))) for n, rep in symmetry.reps.items()}  # type: ignore[arg-type]
+    reps = {n: replace(rep, axes=tuple(map(across, rep.axes))) for n, rep in symmetry.reps.items()}
     spaces = {"embed": symmetry.spaces["embed"], mixed: Space(mixed, 8, GeneralLinear(8))}
     refuted(Symmetry(spaces, reps), "attention_fused_qkv", mixed)
 

@@ -71,7 +71,7 @@ TWO: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = {
     "added thrice": (lambda a, b: torch.addcmul(a, b, b, value=0.5), "M(8)"),
     "two unknown to the table": (torch.atan2, "S(8)"),
     "log of sums": (torch.logaddexp, "S(8)"),
-    "contracted": (lambda a, b: (a * b).sum(-1, keepdim=True) * a, "B(8)"),
+    "contracted": (lambda a, b: (a * b).sum(-1, keepdim=True) * a, "M(8)"),
     "a dot product": (lambda a, b: (a[:, None] @ b[:, :, None])[:, :, 0].expand(-1, 8), "GL(8)"),
 }
 

@@ -35,7 +35,7 @@ FUSED: dict[str, Callable[[Tensor], Any]] = {
     "3 h d by chunk": lambda y: [heads(part) for part in y.chunk(3, -1)],
     "3 h d by split": lambda y: [heads(part) for part in y.split(8, -1)],
     "3 h d by slices": lambda y: [heads(y[..., k : k + 8].contiguous()) for k in (0, 8, 16)],
-    "3 h d by select": lambda y: [heads(y.view(2, 5, 3, 8)[:, :, k].reshape(2, 5, 8)) for k in range(3)],
+    "3 h d by select": lambda y: [heads(y.view(2, 5, 3, 8)[:, :, k]) for k in range(3)],
     "h 3 d by unbind": lambda y: y.view(2, 5, 2, 3, 4).transpose(1, 2).unbind(3),
     "h 3 d by chunk": lambda y: y.view(2, 5, 2, 12).transpose(1, 2).chunk(3, -1),
     "h d 3 by unbind": lambda y: [t.transpose(1, 2) for t in y.view(2, 5, 2, 4, 3).unbind(-1)],
@@ -475,7 +475,9 @@ CONVOLUTION: dict[str, tuple[nn.Module, tuple[int, ...], str]] = {
         "S(2) × M⁺(2)≀ × M⁺(3)≀",
     ),
     "circular padding": (
-        nn.Sequential(nn.Conv1d(3, 4, 3, padding=1, padding_mode="circular"), nn.Tanh(), nn.Conv1d(4, 2, 1)),
+        nn.Sequential(
+            nn.Conv1d(3, 4, 3, padding=1, padding_mode="circular"), nn.Tanh(), nn.Conv1d(4, 2, 1)
+        ),
         (2, 3, 9),
         "B(4)",
     ),

@@ -91,7 +91,8 @@ class Signature:
         problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
         # A signature forgets signs: they are settled here, units staying in place.
         for _ in range(self.rounds):
-            if not any([gauge_step(problem, name, tolerance=0.0) for name in symmetry.spaces]):
+            gains = [gauge_step(problem, name, tolerance=0.0) for name in symmetry.spaces]
+            if not any(gains):
                 break
         return problem
 

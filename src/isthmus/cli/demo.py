@@ -6,6 +6,8 @@ import functools
 import shlex
 import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +59,7 @@ def demo(
     claim(output, force=force, folder=True)
     protect(output, force=force, inputs=())
     data = load_data("digits")
-    with tempfile.TemporaryDirectory(prefix="isthmus-demo-") as place:
+    with _one_thread(), tempfile.TemporaryDirectory(prefix="isthmus-demo-") as place:
         a, b = _train_pair(data, seed, Path(place))
         written = [str(output / path.name) for path in (a, b)]
         words = provenance(command=_command(written, output, seed), data=str(data), inputs=[a, b])
@@ -67,6 +69,17 @@ def demo(
     show_connection(connection)
     screen.say(f"wrote {output}; open {output / 'report.html'}")
     return Outcome(connection.to_json())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread: networks this small gain nothing from more, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train_pair(data: Dataset, seed: int, folder: Path) -> tuple[Path, Path]:

@@ -225,7 +225,7 @@ class _Reader:
 def _check_straight(region: str) -> None:
     """Regions that run once are entered; loops and branches on data cannot be typed."""
     if not region.startswith(("wrap_with_", "wrap", "tag_activation_checkpoint")):
-        raise BadInput(
+        raise CaptureFailed(
             f"the model uses {region}, control flow that depends on data",
             "wrap the part of the model without it in a module of its own",
         )
