@@ -3,8 +3,8 @@
 Both libraries run as worker processes of one program, in turn on every pair, so that a busy moment
 of the machine meets both. `rebasin` lives in an environment of its own under ``.envs/``, made on
 the first run. A time is that of one matching, tracing apart, with the processor time beside it,
-which a busy machine changes less; a distance is Euclidean over all parameters, between a and the moved b.
-Scales change the distance itself, so the row of the whole group is shown and not compared.
+which a busy machine changes less. A distance is Euclidean over all parameters, between a and the
+moved b. Scales change the distance itself: the row of the whole group is shown and not compared.
 """
 
 from __future__ import annotations
