@@ -32,6 +32,7 @@ def balancing(symmetry: Symmetry, params: Mapping[str, Tensor], sweeps: int = 12
                 largest = max(largest, float(value.logs.abs().max()))
             elif isinstance(group, GeneralLinear):
                 value = _shears(state, name)
+                largest = max(largest, float((value - torch.eye(group.size)).abs().max()))
             if value is not None:
                 state.accept({name: value}, state.propose({name: value}))
         if largest < 1e-6:
@@ -70,7 +71,7 @@ def _least(sizes: Tensor, power: Tensor, steps: int = 20) -> Tensor:
     return s.clamp(-20, 20)
 
 
-def _shears(state: Problem, name: str) -> Tensor | None:
+def _shears(state: Problem, name: str) -> Tensor:
     """The balanced basis of a space with GL, where both sides have full rank."""
     rows = state.rows(name)
     moments = moments_of(rows)

@@ -11,24 +11,17 @@ from isthmus.ground import matrices
 Rows = list[tuple[Character, Tensor, Tensor]]
 
 
-def best_linear(rows: Rows, steps: int = 60) -> tuple[Tensor, Tensor]:
-    """The best invertible matrix per batch entry, and what remains.
+def best_linear(rows: Rows, steps: int = 60) -> Tensor:
+    """The best invertible matrix per batch entry.
 
     Candidates: the identity, Procrustes, and Procrustes between balanced forms (exact for planted
     elements); the best of them is polished by quasi-Newton steps.
     """
-    batch = rows[0][1].shape[:-2]
-    n = rows[0][1].shape[-2]
+    shape = rows[0][1].shape
+    batch, n = shape[:-2], shape[-2]
     moments = [m.reshape(-1, n, n) for m in moments_of(rows)]
-    constant = sum(a.double().square().sum((-1, -2)) for _, a, _ in rows)
-    flat = torch.as_tensor(constant).reshape(-1)
-    best, worth = [], []
-    for k in range(len(flat)):
-        found, value = _one([m[k] for m in moments], steps)
-        best.append(found)
-        worth.append(value)
-    cost = torch.tensor(worth, dtype=torch.float64) + flat
-    return torch.stack(best).reshape(*batch, n, n), cost.reshape(batch)
+    found = [_one([m[k] for m in moments], steps) for k in range(len(moments[0]))]
+    return torch.stack(found).reshape(*batch, n, n)
 
 
 def moments_of(rows: Rows) -> list[Tensor]:
@@ -50,7 +43,7 @@ def _value(u: Tensor, moments: list[Tensor]) -> Tensor:
     return plain + (back @ dual_square * back).sum() - 2 * (back * dual_cross).sum()
 
 
-def _one(moments: list[Tensor], steps: int) -> tuple[Tensor, float]:
+def _one(moments: list[Tensor], steps: int) -> Tensor:
     n = len(moments[0])
     candidates = [torch.eye(n, dtype=torch.float64), _rotation(moments[1] + moments[4])]
     balanced = _balanced_start(moments)
@@ -64,12 +57,12 @@ def _one(moments: list[Tensor], steps: int) -> tuple[Tensor, float]:
     pick = min(range(len(values)), key=values.__getitem__)
     size = float(moments[0].trace() + moments[3].trace())
     if values[pick] + size <= 1e-13 * size:
-        return candidates[pick], values[pick]
+        return candidates[pick]
     polished = _polish(candidates[pick], moments, steps)
     value = float(_value(polished, moments))
     if value < values[pick] and torch.linalg.cond(polished) < 1e8:
-        return polished, value
-    return candidates[pick], values[pick]
+        return polished
+    return candidates[pick]
 
 
 def _rotation(cross: Tensor) -> Tensor:

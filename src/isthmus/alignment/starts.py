@@ -131,7 +131,7 @@ class Outward:
             rows = problem.rows(name, known)
             known.add(name)
             if rows:
-                value, _ = best_change(symmetry.spaces[name].group, rows)
+                value = best_change(symmetry.spaces[name].group, rows)
                 problem.accept({name: value}, problem.propose({name: value}))
         return problem
 

@@ -34,31 +34,33 @@ def gauge_change(group: Group, rows: Rows) -> Value | None:
     return Moves(perm, signs.movedim(0, len(batch)), logs.movedim(0, len(batch)))
 
 
-def best_change(group: Group, rows: Rows) -> tuple[Value, Tensor]:
-    """The element that best carries the moved rows to the target rows, and what remains.
+def best_change(group: Group, rows: Rows) -> Value:
+    """The element that best carries the moved rows to the target rows.
 
-    Rows are ``(*batch, n, features)``; returns a batched value and the cost per batch entry.
+    Rows are ``(*batch, n, features)``; the value is batched alike.
     """
     if isinstance(group, AbstractMonomial):
         return _monomial(group, rows)
     if isinstance(group, Orthogonal):
-        return _procrustes(rows)
+        # Procrustes: the polar factor of the summed overlaps.
+        overlaps = [a.double() @ b.double().mT for _, a, b in rows]
+        return matrices.rotation(torch.stack(overlaps).sum(0))
     if isinstance(group, GeneralLinear):
         return best_linear(rows)
     raise TypeError(f"no matching step for {group}")
 
 
-def _procrustes(rows: Rows) -> tuple[Tensor, Tensor]:
-    """The polar factor of the summed overlaps."""
-    cross = torch.stack([a.double() @ b.double().mT for _, a, b in rows]).sum(0)
-    left, values, right = matrices.singular(cross)
-    squares = sum(
-        (a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2))) for _, a, b in rows
-    )
-    return left @ right, torch.as_tensor(squares) - 2 * values.sum(-1)
+def remaining(group: Group, rows: Rows, value: Value) -> Tensor:
+    """The squared distance that is left after a change, ``(*batch,)``."""
+    total = torch.zeros(rows[0][1].shape[:-2], dtype=torch.float64)
+    for character, a, b in rows:
+        batch = a.dim() - 2
+        moved = group.act(value, b.double(), batch, character, range(batch))
+        total += (a.double() - moved).square().sum((-1, -2))
+    return total
 
 
-def _monomial(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
+def _monomial(group: AbstractMonomial, rows: Rows) -> Moves:
     """Joint assignment: the cost of a pair is that at its best scale and sign."""
     batch = rows[0][1].shape[:-2]
     if group.swaps and not group.flips and not group.scales:
@@ -70,29 +72,19 @@ def _monomial(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
         perm = _assign(cost, maximise=False)
     chosen = pairs.diagonal(rows, (group.scales, group.flips), perm)
     signs, logs = pairs.fit(chosen, rounds=20, steps=20)
-    remains = chosen.cost(signs, logs).sum(-1)
     lead = len(batch)
-    return Moves(perm, signs.movedim(0, lead), logs.movedim(0, lead)), remains
+    return Moves(perm, signs.movedim(0, lead), logs.movedim(0, lead))
 
 
-def _permutation(group: AbstractMonomial, rows: Rows) -> tuple[Moves, Tensor]:
+def _permutation(group: AbstractMonomial, rows: Rows) -> Moves:
     """Assignment on the summed overlaps."""
-    first, *others = rows
-    cross = first[1] @ first[2].mT
+    (_, a, b), *others = rows
+    cross = a @ b.mT
     for _, a, b in others:
-        # One buffer for all places: at width 512 and more the sum costs what a product costs.
-        cross = (
-            torch.baddbmm(cross, a, b.mT)
-            if cross.dim() == 3
-            else (torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT)
-        )
-    perm = _assign(cross, maximise=True)
+        # Added in place where there is no batch: at width 512 a sum costs what a product costs.
+        cross = torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT
     one = group.identity(cross.shape[:-2])
-    overlap = torch.take_along_dim(cross, perm.unsqueeze(-1), -1).double().sum((-1, -2))
-    squares = sum(
-        a.double().square().sum((-1, -2)) + b.double().square().sum((-1, -2)) for _, a, b in rows
-    )
-    return Moves(perm, one.signs, one.logs), torch.as_tensor(squares) - 2 * overlap
+    return Moves(_assign(cross, maximise=True), one.signs, one.logs)
 
 
 def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
@@ -118,7 +110,7 @@ def step(problem: Problem, space: str, tolerance: float) -> float:
     rows = problem.rows(space)
     if not rows:
         return 0.0
-    change, _ = best_change(problem.symmetry.spaces[space].group, rows)
+    change = best_change(problem.symmetry.spaces[space].group, rows)
     group = problem.symmetry.spaces[space].group
     if _idle(group, change):
         return 0.0
@@ -148,8 +140,8 @@ def outer_step(problem: Problem, space: str, tolerance: float) -> float:
     for name in inner:
         rows = _paired(problem, name, counted)
         if rows:
-            fits[name], remains = best_change(spaces[name].group, rows)
-            cost += remains
+            fits[name] = best_change(spaces[name].group, rows)
+            cost += remaining(spaces[name].group, rows, fits[name])
     cost += _direct(problem, space, counted)
     perm = _assign(cost, maximise=False)
     one = group.identity(())

@@ -36,7 +36,7 @@ class WeightMatching:
     restarts: int = 0
     finish: int = 1
     sweeps: int = 200
-    tolerance: float = 1e-5
+    tolerance: float = 1e-4
 
     def __call__(
         self,

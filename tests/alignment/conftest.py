@@ -1,0 +1,81 @@
+"""Models of the zoo with their symmetries, and pairs of one orbit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.discovery import discover
+from isthmus.ground.params import distance, params_of
+from isthmus.testing.zoo import entry, randomise
+
+
+@pytest.fixture(autouse=True)
+def _quiet_torch() -> Iterator[None]:
+    """PyTorch's export warns about its own use of pytree; only that is left out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        yield
+
+
+@cache
+def symmetry_of(name: str) -> Symmetry:
+    one = entry(name)
+    if one.needs:
+        pytest.importorskip("transformers")
+    return discover(one.build(), one.example())
+
+
+def model_of(name: str, seed: int = 3) -> nn.Module:
+    return randomise(entry(name).build(), seed)
+
+
+def params(name: str, seed: int = 3) -> Params:
+    return {n: t.detach().clone() for n, t in params_of(model_of(name, seed)).items()}
+
+
+def independent(name: str, seed: int) -> Params:
+    """Weights that share nothing with those of another seed."""
+    generator = torch.Generator().manual_seed(seed)
+    out: Params = {}
+    for n, tensor in params(name).items():
+        noise = torch.randn(tensor.shape, generator=generator)
+        fan = max(tensor[0].numel(), 1) if tensor.dim() > 1 else 1
+        out[n] = noise / fan**0.5 if tensor.is_floating_point() else tensor
+        if n.endswith("running_var"):
+            out[n] = noise.abs() + 0.5
+    return out
+
+
+def norm(of: Params) -> float:
+    return distance(of, {n: torch.zeros_like(t) for n, t in of.items()})
+
+
+def gap(a: Params, b: Params) -> float:
+    """The relative distance."""
+    return distance(a, b) / norm(a)
+
+
+def gaussian(*shape: int, seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture(scope="session")
+def tools() -> SimpleNamespace:
+    """What the tests of alignment share."""
+    return SimpleNamespace(
+        symmetry_of=symmetry_of,
+        model_of=model_of,
+        params=params,
+        independent=independent,
+        norm=norm,
+        gap=gap,
+        gaussian=gaussian,
+    )
