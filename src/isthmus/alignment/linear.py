@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,11 +13,11 @@ from isthmus.ground import matrices
 Rows = list[tuple[Character, Tensor, Tensor]]
 
 
-def best_linear(rows: Rows, steps: int = 60) -> Tensor:
+def best_linear(rows: Rows, steps: int = 30) -> Tensor:
     """The best invertible matrix per batch entry.
 
     Candidates: the identity, Procrustes, and Procrustes between balanced forms (exact for planted
-    elements); the best of them is polished by quasi-Newton steps.
+    elements); the best of them is polished by Gauss–Newton steps.
     """
     shape = rows[0][1].shape
     batch, n = shape[:-2], shape[-2]
@@ -45,7 +47,7 @@ def _value(u: Tensor, moments: list[Tensor]) -> Tensor:
 
 def _one(moments: list[Tensor], steps: int) -> Tensor:
     n = len(moments[0])
-    candidates = [torch.eye(n, dtype=torch.float64), _rotation(moments[1] + moments[4])]
+    candidates = [torch.eye(n, dtype=torch.float64), matrices.rotation(moments[1] + moments[4])]
     balanced = _balanced_start(moments)
     if balanced is not None:
         candidates.append(balanced)
@@ -63,10 +65,6 @@ def _one(moments: list[Tensor], steps: int) -> Tensor:
     if value < values[pick] and torch.linalg.cond(polished) < 1e8:
         return polished
     return candidates[pick]
-
-
-def _rotation(cross: Tensor) -> Tensor:
-    return matrices.rotation(cross)
 
 
 def _regular(square: Tensor) -> bool:
@@ -95,26 +93,43 @@ def _balanced_start(moments: list[Tensor]) -> Tensor | None:
         return None
     plain = target @ moments[1] @ source.mT
     dual = matrices.inverse(target).mT @ moments[4] @ matrices.inverse(source)
-    return matrices.inverse(target) @ _rotation(plain + dual) @ source
+    return matrices.inverse(target) @ matrices.rotation(plain + dual) @ source
 
 
 def _polish(start: Tensor, moments: list[Tensor], steps: int) -> Tensor:
-    """Quasi-Newton steps on ``u = (1 + X) start``."""
+    """Gauss–Newton steps on ``u ← (1 + X) u``, halved where they do not lower the cost.
+
+    To first order the residuals are linear in X, and the normal equations are the Sylvester
+    equation ``M'M'ᵀ X + X M Mᵀ = (A - M) Mᵀ - M' (A' - M')ᵀ`` with ``M = uB``, ``M' = u⁻ᵀB'``.
+    """
+    _, cross, square, _, dual_cross, dual_square = moments
+    u, worth = start, float(_value(start, moments))
     eye = torch.eye(len(start), dtype=torch.float64)
-    change = torch.zeros_like(start, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [change], max_iter=steps, line_search_fn="strong_wolfe", tolerance_grad=1e-12
-    )
+    for _ in range(steps):
+        back = matrices.inverse(u).mT
+        plain, dual = u @ square @ u.mT, back @ dual_square @ back.mT
+        right = cross @ u.mT - plain - (back @ dual_cross.mT - dual)
+        change = _sylvester(dual, plain, right)
+        if change is None:
+            return u
+        better = None
+        for halving in range(12):
+            tried = (eye + change * 0.5**halving) @ u
+            value = float(_value(tried, moments)) if _regular(tried @ tried.mT) else math.inf
+            if value < worth:
+                better = tried
+                break
+        if better is None:
+            return u
+        u, worth = better, value
+    return u
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = _value((eye + change) @ start, moments)
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
 
-    try:
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        return start
-    found = ((eye + change) @ start).detach()
-    return found if bool(found.isfinite().all()) else start
+def _sylvester(left: Tensor, right: Tensor, target: Tensor) -> Tensor | None:
+    """Solve ``left X + X right = target`` for symmetric sides; None where that is singular."""
+    one, basis = matrices.symmetric((left + left.mT) / 2)
+    two, other = matrices.symmetric((right + right.mT) / 2)
+    sums = one.unsqueeze(1) + two
+    if not bool((sums > 1e-12 * sums.max()).all()):
+        return None
+    return basis @ ((basis.mT @ target @ other) / sums) @ other.mT

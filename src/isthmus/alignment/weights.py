@@ -18,6 +18,7 @@ from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
 from isthmus.alignment.starts import Identity, Outward, Random, Signature, Start
 from isthmus.alignment.steps import gauge_step, step
+from isthmus.ground.params import distances
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class WeightMatching:
         for descent in descents[: max(self.finish, 1)]:
             descent.run(self.sweeps, self.tolerance)
         best = min(descents, key=lambda found: found.objective)
+        # What nothing acts on is as far apart before as after; distances are of whole models.
+        idle = [n for n in a if n not in one]
+        left = distances({n: a[n] for n in idle}, {n: b[n] for n in idle})
+        rest = sum(gap * gap for gap in left.values())
         evidence = {
             "start": best.start,
             "starts": [d.start for d in descents],
-            "distances": [math.sqrt(max(d.objective, 0.0)) for d in descents],
-            "objective": best.history,
+            "distances": [math.sqrt(max(d.objective, 0.0) + rest) for d in descents],
+            "objective": [value + rest for value in best.history],
             "sweeps": best.swept,
         }
         return Match(best.problem.element, evidence)
