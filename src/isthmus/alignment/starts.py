@@ -117,6 +117,8 @@ class Outward:
         Half the evidence would set a scale wrong: it sees what a unit reads, not what reads it.
         """
         rigid = symmetry.restrict([Motion.SWAP, Motion.FLIP, Motion.TURN])
+        if all(rigid.spaces[n].group == space.group for n, space in symmetry.spaces.items()):
+            return self._match(Problem(symmetry, a, b, symmetry.identity()))
         found = self._match(Problem(rigid, a, b, rigid.identity()))
         return Problem(symmetry, a, b, symmetry.lift(found.element))
 

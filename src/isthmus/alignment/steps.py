@@ -88,7 +88,7 @@ def _permutation(group: AbstractMonomial, rows: Rows) -> Moves:
 
 
 def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
-    flat = cost.double().reshape(-1, *cost.shape[-2:]).numpy()
+    flat = cost.reshape(-1, *cost.shape[-2:]).numpy()
     found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
     stacked = torch.stack([torch.as_tensor(f) for f in found])
     return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
