@@ -195,7 +195,8 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, A
             symmetry = discover(a, x)
             return symmetry if way == "whole" else symmetry.restrict(Permutation)
 
-        method = WeightMatching(starts=(Outward(),)) if way == "once" else WeightMatching()
+        once = WeightMatching(starts=(Outward(),), tolerance=1e-4)
+        method = once if way == "once" else WeightMatching()
         tracing, symmetry = timed(trace)
         params = {n: t.clone() for n, t in a.state_dict().items()}
         moving = {n: t.clone() for n, t in b.state_dict().items()}

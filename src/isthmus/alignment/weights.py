@@ -35,9 +35,9 @@ class WeightMatching:
 
     starts: tuple[Start, ...] = (Signature(), Outward(), Identity())
     restarts: int = 0
-    finish: int = 1
+    finish: int = 2
     sweeps: int = 200
-    tolerance: float = 1e-4
+    tolerance: float = 1e-5
 
     def __call__(
         self,
