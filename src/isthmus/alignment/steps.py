@@ -105,13 +105,12 @@ def gauge_step(problem: Problem, space: str, tolerance: float) -> float:
 def step(problem: Problem, space: str, tolerance: float) -> float:
     """Improve one space (and, with it, the spaces it indexes); returns the gain."""
     if problem.inner[space]:
-        gain = outer_step(problem, space, tolerance)
-        return gain
+        return outer_step(problem, space, tolerance)
     rows = problem.rows(space)
     if not rows:
         return 0.0
-    change = best_change(problem.symmetry.spaces[space].group, rows)
     group = problem.symmetry.spaces[space].group
+    change = best_change(group, rows)
     if _idle(group, change):
         return 0.0
     return problem.try_change({space: change}, tolerance)
