@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from isthmus.algebra.groups import Character, GeneralLinear, Group, Motion, Orthogonal, monomial
+from isthmus.algebra.groups import (
+    AbstractRotation,
+    Character,
+    GeneralLinear,
+    Group,
+    MeanOrthogonal,
+    Motion,
+    Orthogonal,
+    PlaneRotation,
+    monomial,
+)
 from isthmus.algebra.reps import Absorbed, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
 from isthmus.algebra.symmetry import Symmetry
@@ -14,6 +24,7 @@ from isthmus.discovery import families, naming, units
 from isthmus.discovery.interpret import Reading
 from isthmus.discovery.naming import Place
 from isthmus.discovery.nodes import (
+    PLANE,
     SWAPS,
     Kind,
     Node,
@@ -48,7 +59,7 @@ class Leaf:
         """The character of an occurrence."""
         scales, flips = solution.exponents(term.unit, term.node)
         group = self.space.group
-        if isinstance(group, (GeneralLinear, Orthogonal)):
+        if isinstance(group, (GeneralLinear, AbstractRotation)):
             return Character(dual ^ self.mirrored)
         turned = tuple(s * k for s, k in zip(self.signs, scales, strict=True))
         return Character(dual ^ self.mirrored, turned, flips)
@@ -66,7 +77,11 @@ def assemble(reading: Reading) -> Symmetry:
     solution = units.solve(reading.typing, held)
     order = list(dict.fromkeys(leaf for _, leaf in held))
     places = _places(reading)
-    movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
+    movable = {
+        leaf
+        for leaf in order
+        if leaf.motions or leaf.indexes or any(solution.families.get(leaf, (0, 0)))
+    }
     depends = families.dependencies(reading.typing.tensors, movable)
     over = families.orient(depends, [leaf for leaf in order if leaf in movable])
     for outer in {o for owners in over.values() for o in owners}:
@@ -120,7 +135,7 @@ def _decide(
     for leaf in sorted(over, key=lambda n: len(over[n])):
         mirrored = places[leaf][0][3]
         group = _group(leaf, solution, places[leaf], mirrored)
-        if not group.motions:
+        if not group.motions and not leaf.indexes:
             continue
         first = places[leaf]
         signs = tuple(
@@ -159,8 +174,13 @@ def _group(
         lead = felt[0][0][0][0]
         if all(s == (-lead if dual else lead,) for (s, _), dual in felt) and abs(lead) == 1:
             return GeneralLinear(leaf.size)
-    if leaf.size > 1 and signed and Motion.TURN in leaf.motions:
-        return Orthogonal(leaf.size)
+    if leaf.size > 1 and Motion.TURN in leaf.motions:
+        if leaf.keeps_mean and not any(any(s) or any(f) for (s, f), _ in felt):
+            return MeanOrthogonal(leaf.size)
+        if leaf.motions == PLANE:
+            return PlaneRotation()
+        if signed and not leaf.keeps_mean:
+            return Orthogonal(leaf.size)
     swaps = leaf.size > 1 and Motion.SWAP in leaf.motions
     return monomial(leaf.size, swaps=swaps, flips=flips, scales=scales)
 

@@ -91,6 +91,7 @@ class _Reader:
         self.parameters: dict[str, str] = {}
         self.inputs: list[str] = []
         self.constants: list[str] = []
+        self.values: dict[str, Tensor] = {}
 
     def program(self) -> Program:
         signature = self.exported.graph_signature
@@ -118,6 +119,7 @@ class _Reader:
             chosen,
             self.shapes,
             aliases,
+            self.values,
         )
 
     def _placeholder(self, node: fx.Node, target: str | None) -> None:
@@ -131,8 +133,14 @@ class _Reader:
         elif target is None and node.name in self.exported.graph_signature.user_inputs:
             self.inputs.append(node.name)
         else:
-            self.constants.append(node.name)
+            self._constant(node.name, self.exported.constants.get(str(target)))
         self.names[0, node] = Ref(node.name)
+
+    def _constant(self, name: str, value: Any) -> None:
+        """A tensor that is not computed; its value where there is one."""
+        self.constants.append(name)
+        if type(value) is Tensor and value.device.type == "cpu":
+            self.values[name] = value.detach()
 
     def _walk(self, graph: fx.GraphModule, depth: int, given: Mapping[str, Any]) -> list[Any]:
         prefix = f"r{len(self.ops)}_" if depth else ""
@@ -155,7 +163,7 @@ class _Reader:
             return value
         name = prefix + node.name
         self.shapes[name] = _shape(value)
-        self.constants.append(name)
+        self._constant(name, value)
         return Ref(name)
 
     def _call(self, graph: fx.GraphModule, node: fx.Node, depth: int, prefix: str) -> None:

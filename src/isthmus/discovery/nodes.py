@@ -19,6 +19,7 @@ from isthmus.algebra.groups import Motion
 ALL = frozenset({Motion.SWAP, Motion.TURN, Motion.SHEAR})
 SWAPS = frozenset({Motion.SWAP})
 TURNS = frozenset({Motion.SWAP, Motion.TURN})
+PLANE = frozenset({Motion.TURN})
 NONE = frozenset[Motion]()
 
 
@@ -35,14 +36,17 @@ class Node:
     """A set of coordinates, in a union-find with refinement.
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
-    the business of units. ``parts`` are the refined nodes with their orientation. ``tensors`` are
-    the numbers of all tensors in which the node occurs.
+    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``indexes``:
+    other spaces may vary along it though nothing acts on it. ``parts`` are the refined nodes with
+    their orientation. ``tensors`` are the numbers of all tensors in which the node occurs.
     """
 
     __slots__ = (
         "collapsed",
         "forward",
         "hint",
+        "indexes",
+        "keeps_mean",
         "key",
         "kind",
         "motions",
@@ -62,6 +66,8 @@ class Node:
         self.twist = False
         self.key: Node | None = None
         self.collapsed = False
+        self.keeps_mean = False
+        self.indexes = False
         self.tensors: set[int] = set()
         self.why: dict[str, set[Motion]] = {}
         self.hint = ""
@@ -83,6 +89,8 @@ class Node:
         self.kind, self.parts, self.key = kind, tuple(parts), key
         for part, _ in self.parts:
             root, _ = part.find()
+            if self.keeps_mean:  # of the whole, not of each part
+                root.motions &= SWAPS
             root.tensors |= self.tensors
             if not root.hint:
                 root.hint = self.hint

@@ -74,6 +74,7 @@ class Program:
         outputs: graph names of the results.
         shapes: of every name that is not computed by an operator.
         aliases: state-dict names of tied tensors and the name under which each is kept.
+        values: of constants, by graph name, where they are known.
     """
 
     ops: tuple[Op, ...]
@@ -83,6 +84,7 @@ class Program:
     outputs: tuple[str, ...]
     shapes: Mapping[str, Shape]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @cached_property
     def readers(self) -> Mapping[str, Sequence[Op]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from isthmus.algebra.groups import AbstractMonomial, Character, Motion, monomial
+from isthmus.algebra.groups import AbstractMonomial, Character, Motion, PlaneRotation, monomial
 from isthmus.algebra.spaces import Factor
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.units import eliminate
@@ -59,7 +59,10 @@ def _vectors(symmetry: Symmetry, name: str, kind: str) -> list[Vector]:
     if isinstance(group, AbstractMonomial):
         count = group.scales if kind == "scales" else group.flips
     else:
-        count = int((Motion.STRETCH if kind == "scales" else Motion.FLIP) in group.motions)
+        # A half turn of a plane is the sign of both its coordinates.
+        turned = kind == "flips" and isinstance(group, PlaneRotation)
+        needed = Motion.STRETCH if kind == "scales" else Motion.FLIP
+        count = int(turned or needed in group.motions)
     vectors: list[Vector] = [{} for _ in range(count)]
     for parameter, rep in symmetry.reps.items():
         for b, block in enumerate(rep.blocks):

@@ -18,6 +18,7 @@ from isthmus.discovery import cuts, unify
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
+    PLANE,
     SWAPS,
     ZERO,
     Kind,
@@ -140,6 +141,21 @@ class Typing:
     def restrict(self, axis: Terms, motions: frozenset[Motion] = SWAPS) -> None:
         """The operator commutes only with these motions of the axis."""
         self.note(settle(axis), motions)
+
+    def keep_mean(self, node: Node) -> None:
+        """Only rotations that keep the vector of ones; of a refined node, only permutations."""
+        node, _ = node.find()
+        if node.kind is Kind.LEAF:
+            node.keeps_mean = True
+        else:
+            self.bound(node, SWAPS)
+
+    def in_plane(self, node: Node, planes: Terms) -> None:
+        """Two coordinates that only turn into each other, by an angle for each of ``planes``."""
+        self.bound(node, PLANE)
+        for term in planes:
+            for leaf in below(term.node):
+                leaf.indexes = True
 
     def still(self, axis: Terms) -> None:
         """The operator feels scales and signs: there can be none on this axis."""

@@ -8,6 +8,7 @@ from isthmus.discovery.rules import normalisation as normalisation
 from isthmus.discovery.rules import pointwise as pointwise
 from isthmus.discovery.rules import recurrent as recurrent
 from isthmus.discovery.rules import reduction as reduction
+from isthmus.discovery.rules import rotation as rotation
 from isthmus.discovery.rules import shape as shape
 from isthmus.discovery.rules.table import RULES as RULES
 from isthmus.discovery.rules.table import Call as Call
