@@ -13,17 +13,15 @@ from isthmus.algebra.groups import FLOAT
 from isthmus.algebra.orbits import Orbit
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.discovery.capture import Example, capture
-from isthmus.discovery.directions import Direction, directions, summary
+from isthmus.discovery.directions import Direction, directions, fewest_tensors, summary
 from isthmus.discovery.draws import draws
 from isthmus.discovery.evaluation import perturbed
 from isthmus.discovery.jacobian import check_jacobian, jacobian
-from isthmus.discovery.spectrum import Rank, Rows, row_space
+from isthmus.discovery.spectrum import FLAT, Rank, Rows, row_space
 from isthmus.ground.errors import BadInput
+from isthmus.ground.matrices import singular
 from isthmus.ground.params import params_of
 from isthmus.ground.results import Result
-
-FLAT = 1e-6
-"""A tangent this close to the null space, as a sine, lies in it."""
 
 PATIENCE = 2
 """So many further batches of inputs must leave the rank where it is."""
@@ -39,8 +37,8 @@ class Completeness(Result):
         rank: of the Jacobian of all outputs on many inputs by them.
         explained: independent directions of the group's orbit that are flat; never more than
             the nullity.
-        unexplained: an orthonormal basis of the other flat directions, in relative coordinates
-            (every tensor divided by its size), orthogonal to those that are explained.
+        unexplained: as many directions as are missing; with those of the orbit they span all that
+            are flat. Of all such they are ones that move few tensors (see `fewest_tensors`).
         gap: last singular value kept over first dropped.
         clear: whether the gap is so wide that the rank is beyond doubt.
         residual: the largest change that a direction of the orbit makes to the outputs, over the
@@ -131,15 +129,16 @@ def completeness(
     scale = _sizes(params)
     flat = rows.null_space(found.rank)
     tangent = row_space(Orbit(symmetry, params).tangent() / scale)
-    explained, rest = _compare(tangent, flat)
-    named = dict(model.named_parameters(remove_duplicate=False))
+    explained = _inside(tangent, flat)
     moving = {n: t for n, t in params.items() if t.is_floating_point()}
+    rest = fewest_tensors(flat, explained, [t.numel() for t in moving.values()])
+    named = dict(model.named_parameters(remove_duplicate=False))
     return Completeness(
         parameters=width,
         statistics=sum(t.numel() for n, t in moving.items() if n not in named),
         rank=found.rank,
         nullity=width - found.rank,
-        explained=explained,
+        explained=len(explained),
         unexplained=directions(rest, moving, scale),
         gap=found.gap,
         clear=found.clear,
@@ -200,13 +199,8 @@ def _sizes(params: Mapping[str, Tensor]) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, dtype=FLOAT)
 
 
-def _compare(tangent: Tensor, flat: Tensor) -> tuple[int, Tensor]:
-    """How much of an orthonormal ``tangent`` lies in ``flat``, and the rest of ``flat``."""
+def _inside(tangent: Tensor, flat: Tensor) -> Tensor:
+    """An orthonormal basis of what of ``tangent`` lies in ``flat``, in coordinates of ``flat``."""
     inside = tangent @ flat.T
-    left, sines, _ = torch.linalg.svd(tangent - inside @ flat, full_matrices=False)
-    within = left.T[sines <= FLAT] @ inside
-    count = len(within)
-    if not count:
-        return 0, flat
-    right: Tensor = torch.linalg.svd(within, full_matrices=True).Vh
-    return count, right[count:] @ flat
+    left, sines, _ = singular(tangent - inside @ flat)
+    return row_space(left.T[sines <= FLAT] @ inside)

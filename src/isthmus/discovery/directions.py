@@ -1,4 +1,4 @@
-"""Directions in the space of parameters, told by the parameters that they move."""
+"""Directions in the space of parameters, told by the few parameters that they move."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.symmetry import Params
+from isthmus.discovery.spectrum import FLAT
+from isthmus.ground.matrices import singular
 from isthmus.ground.results import Result
 
-WORTH_NAMING = 0.02
-"""The least share of a direction for which a parameter is named in a summary."""
+FEW = 6
+"""Directions that move more tensors than this share one line of a summary."""
+
+NAMED = 12
+"""The most tensors that one line of a summary names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +25,8 @@ class Direction(Result):
     """One direction: which parameters it moves.
 
     Attributes:
-        shares: parameter to its share of the squared length, largest first.
+        shares: parameter to its share of the squared length in relative coordinates (every tensor
+            divided by its size), largest first; only the parameters that move.
         vector: the direction itself, in the units of the parameters.
     """
 
@@ -31,53 +37,102 @@ class Direction(Result):
         return ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
 
 
-def directions(basis: Tensor, params: Mapping[str, Tensor], scale: Tensor) -> tuple[Direction, ...]:
-    """A basis of the same space whose directions move few tensors each.
-
-    Args:
-        basis: ``(any, width)``, orthonormal.
-        params: the tensors that the columns run over, in order.
-        scale: ``(width,)``, the unit of every column.
-    """
-    if not len(basis):
-        return ()
+def directions(rows: Tensor, params: Mapping[str, Tensor], scale: Tensor) -> tuple[Direction, ...]:
+    """Named directions from ``rows`` ``(any, width)`` in units of ``scale`` ``(width,)``."""
     sizes = [t.numel() for t in params.values()]
     made = []
-    for row in _apart(basis, sizes):
-        shares = {n: float(part.square().sum()) for n, part in zip(params, row.split(sizes))}
+    for row in rows:
+        parts = zip(params, row.split(sizes), strict=True)
+        shares = {name: float(part.square().sum()) for name, part in parts}
         vector = {
-            n: part.reshape(t.shape)
-            for (n, t), part in zip(params.items(), (row * scale).split(sizes), strict=True)
+            name: part.reshape(t.shape)
+            for (name, t), part in zip(params.items(), (row * scale).split(sizes), strict=True)
         }
         ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-        made.append(Direction({n: s for n, s in ordered if s > 1e-6}, vector))
+        made.append(Direction({n: s for n, s in ordered if s > FLAT}, vector))
     return tuple(made)
 
 
-def _apart(basis: Tensor, sizes: Sequence[int]) -> Tensor:
-    """The space turned so that what lies in different tensors comes apart.
+def fewest_tensors(space: Tensor, known: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Directions that together with the known ones span a space, and move few tensors each.
 
-    Every tensor has its own form on the space: the squared length that lies in it. Where the space
-    is a sum of parts that move different tensors, all these forms share the parts, and so does the
-    eigenbasis of one generic combination of them.
+    One round: put tensors to rest, one after the other, as long as directions that leave all of
+    them at rest are not all known; take those, and call them known. Several orders are tried, and
+    the one taken that leaves the fewest tensors moving.
+
+    Args:
+        space: ``(n, width)``, orthonormal.
+        known: ``(k, n)``, orthonormal: coordinates in ``space`` of what need not be found.
+        sizes: how many columns every tensor has, in order.
+
+    Returns:
+        ``(n − k, width)`` rows of length one. Rows of one round, which move the same tensors, are
+        orthogonal to each other and to what is known among the directions of these tensors.
     """
-    golden = 0.618033988749895
-    weights = [k + (k * golden) % 1 for k in range(len(sizes))]
-    weighted = torch.cat([basis.new_full((n,), w) for n, w in zip(sizes, weights, strict=True)])
-    _, turn = torch.linalg.eigh((basis * weighted) @ basis.T)
-    out: Tensor = turn.T @ basis
+    parts = torch.split(space, list(sizes), dim=1)
+    orders = [list(range(len(sizes))), sorted(range(len(sizes)), key=lambda k: -sizes[k])]
+    orders.append(orders[0][::-1])
+    found = []
+    while len(known) < len(space):
+        rounds = [_round(parts, known, order) for order in orders]
+        fresh = _new(min(rounds, key=lambda one: one[0])[1], known)
+        found.append(fresh @ space)
+        known = torch.cat([known, _orthonormal(fresh - fresh @ known.T @ known)])
+    return torch.cat(found) if found else space[:0]
+
+
+def _round(parts: Sequence[Tensor], known: Tensor, order: Sequence[int]) -> tuple[int, Tensor]:
+    """How many tensors cannot be put to rest in this order, and the directions left."""
+    within = torch.eye(len(parts[0]), dtype=parts[0].dtype)
+    moving = 0
+    for k in order:
+        still = _at_rest(within, parts[k])
+        if _count_new(still, known):
+            within = still
+        else:
+            moving += 1
+    return moving, within
+
+
+def _at_rest(within: Tensor, part: Tensor) -> Tensor:
+    """The directions of a subspace ``(m, n)`` that leave one tensor ``(n, size)`` alone."""
+    left, values, _ = torch.linalg.svd(within @ part, full_matrices=True)
+    moving = int((values > FLAT).sum())
+    out: Tensor = left.T[moving:] @ within
     return out
 
 
+def _new(within: Tensor, known: Tensor) -> Tensor:
+    """The directions of a subspace that are not known, orthogonal to those of it that are."""
+    left, values, _ = singular(within - within @ known.T @ known)
+    return left.T[values > FLAT] @ within
+
+
+def _count_new(within: Tensor, known: Tensor) -> int:
+    if not len(within):
+        return 0
+    return int((torch.linalg.svdvals(within - within @ known.T @ known) > FLAT).sum())
+
+
+def _orthonormal(rows: Tensor) -> Tensor:
+    return singular(rows)[2]
+
+
 def summary(found: Sequence[Direction], names: Sequence[str]) -> list[str]:
-    """One line for all directions that move the same tensors: how many, and mean shares."""
-    groups: dict[tuple[str, ...], list[Direction]] = {}
+    """One line for all directions that move the same few tensors, one for those that move many.
+
+    Each says how many they are, and their mean shares.
+    """
+    groups: dict[frozenset[str], list[Direction]] = {}
     for one in found:
-        moved = {n for n, share in one.shares.items() if share >= WORTH_NAMING}
-        groups.setdefault(tuple(n for n in names if n in moved), []).append(one)
-    lines = []
-    for moved, members in groups.items():
-        shares = {n: sum(m.shares.get(n, 0.0) for m in members) / len(members) for n in moved}
-        ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-        lines.append(f"{len(members)} × " + ", ".join(f"{n} {s:.0%}" for n, s in ordered))
-    return lines
+        few = len(one.shares) <= FEW
+        groups.setdefault(frozenset(one.shares) if few else frozenset(), []).append(one)
+    return [_line(members, names) for _, members in sorted(groups.items(), key=lambda g: not g[0])]
+
+
+def _line(members: Sequence[Direction], names: Sequence[str]) -> str:
+    means = {n: sum(m.shares.get(n, 0.0) for m in members) / len(members) for n in names}
+    ordered = sorted(((n, s) for n, s in means.items() if s), key=lambda pair: -pair[1])
+    told = [f"{name} {share:.0%}" if share >= 0.005 else f"{name} <1%" for name, share in ordered]
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return f"{len(members)} × {', '.join(told[:NAMED])}{more}"

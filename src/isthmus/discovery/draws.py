@@ -14,9 +14,10 @@ from isthmus.discovery.evaluation import Inputs, double_inputs
 from isthmus.discovery.program import Op, Program, Ref
 
 MOVING = frozenset(
-    "view reshape _unsafe_view to _to_copy clone alias contiguous detach detach_ lift_fresh_copy "
-    "unsqueeze squeeze slice select narrow expand expand_as repeat transpose permute t flatten "
-    "unflatten split chunk unbind split_with_sizes cat stack flip roll type_as".split()
+    {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
+    | {"to", "_to_copy", "type_as", "clone", "alias", "contiguous", "detach", "lift_fresh_copy"}
+    | {"slice", "select", "narrow", "split", "split_with_sizes", "chunk", "unbind", "cat", "stack"}
+    | {"expand", "expand_as", "repeat", "transpose", "permute", "t", "flip", "roll"}
 )
 """Operators whose results hold the numbers that they are given."""
 
@@ -103,7 +104,7 @@ def _rows(program: Program, op: Op, read: set[str]) -> int | None:
     if op.target in ("embedding", "embedding_bag") and is_read(given["indices"]):
         return _sizes(program, given["weight"])[0]
     if op.target in ("index_select", "gather") and is_read(given["index"]):
-        return _sizes(program, given["self"])[given["dim"]]
+        return _sizes(program, given["self"])[int(given["dim"])]
     if op.target == "index":
         dims = [k for k, value in enumerate(given["indices"]) if is_read(value)]
         return min((_sizes(program, given["self"])[k] for k in dims), default=None)

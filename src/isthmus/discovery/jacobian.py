@@ -70,10 +70,12 @@ def _normed(given: Mapping[str, Any]) -> Tensor:
     x: Tensor = given["input"]
     shape = (1, -1) + (1,) * (x.ndim - 2)
     mean, variance = given["running_mean"].view(shape), given["running_var"].view(shape)
-    out = (x - mean) * torch.rsqrt(variance + given.get("eps", 1e-5))
+    out: Tensor = (x - mean) * torch.rsqrt(variance + given.get("eps", 1e-5))
     if given.get("weight") is not None:
         out = out * given["weight"].view(shape)
-    return out if given.get("bias") is None else out + given["bias"].view(shape)
+    if given.get("bias") is not None:
+        out = out + given["bias"].view(shape)
+    return out
 
 
 def jacobian(model: nn.Module, params: Params, inputs: Inputs) -> Tensor:

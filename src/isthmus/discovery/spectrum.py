@@ -15,6 +15,9 @@ NEVER_DROPPED = 1e-8
 NOISE = 1e-16
 """Singular values below this share of the largest are all the same: nothing."""
 
+FLAT = 1e-6
+"""A unit vector that leaves a space by no more lies in it."""
+
 CLEAR = 1e4
 """A gap at least so wide is clear."""
 
@@ -91,4 +94,5 @@ def row_space(rows: Tensor) -> Tensor:
     if not len(kept):
         return rows[:0]
     _, values, right = torch.linalg.svd(kept, full_matrices=False)
-    return right[: rank_of(values).rank]
+    out: Tensor = right[: rank_of(values).rank]
+    return out
