@@ -178,11 +178,17 @@ def _collect(
                 check_jacobian(double, params, given, batch[0])
             if not len(batch[-1]):
                 break
-        rows.append(torch.cat(batch) * scale)
+        rows.append(_even(torch.cat(batch) * scale))
         ranks.append(rows.rank())
         if ranks[-1].rank == width:
             break
     return rows, ranks[-1]
+
+
+def _even(rows: Tensor) -> Tensor:
+    """Rows longer than the median cut down to it: they say the same, and drown no others."""
+    lengths = rows.norm(dim=1, keepdim=True)
+    return rows / (lengths / lengths.median()).clamp_min(1.0) if len(rows) else rows
 
 
 def _sizes(params: Mapping[str, Tensor]) -> Tensor:

@@ -45,9 +45,9 @@ def configured_example(model: nn.Module) -> dict[str, Tensor]:
 
 def _make(name: str, config: Mapping[str, Any], generator: torch.Generator) -> Tensor:
     if name.endswith("input_ids"):
-        length = min(
-            TOKENS, int(_first(config, "max_position_embeddings", "n_positions") or TOKENS)
-        )
+        text = ("max_position_embeddings", "n_positions")
+        limits = ("max_target_positions", *text) if name.startswith("decoder") else text
+        length = min(TOKENS, int(_first(config, *limits) or TOKENS))
         high = int(_first(config, "vocab_size") or 2)
         return torch.randint(high, (1, length), generator=generator)
     if name == "pixel_values":
