@@ -32,21 +32,18 @@ class Repair(StrEnum):
 
 CheckpointA = Annotated[Path, typer.Argument(metavar="A", help="The checkpoint aligned to.")]
 CheckpointB = Annotated[Path, typer.Argument(metavar="B", help="The checkpoint that is moved.")]
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        metavar="FACTORY",
-        help="file.py:factory or pkg.module:factory, a callable that returns the module.",
-    ),
-]
+MODEL_HELP = (
+    "file.py:factory or pkg.module:factory, a callable that returns the module; a Hugging Face "
+    "folder with its config.json; or a .pt2 file of torch.export."
+)
+ModelOption = Annotated[str, typer.Option("--model", metavar="MODEL", help=MODEL_HELP)]
 ExampleOption = Annotated[
     str | None,
     typer.Option(
         "--example",
         metavar="SPEC",
         help="The model's input: 1x784, 2x3x32x32:float, 1x16:int, ids=1x16:int. "
-        "Left out, a few samples of --data.",
+        "Left out, a few samples of --data, or what a folder or .pt2 file says itself.",
     ),
 ]
 _DATA_HELP = (
