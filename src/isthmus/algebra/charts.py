@@ -262,6 +262,45 @@ class Readout:
 
 
 @dataclass(frozen=True, slots=True)
+class Tap:
+    """What a reader of ``γ x̂ + β`` does not see, where x̂ sums to zero: ``a (1/γ)ᵀ``.
+
+    The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain is zero nothing is taken.
+    """
+
+    weight: str
+    dim: int
+    gain: str
+    bias: str | None
+    target: str | None
+    into: str
+    kind: ClassVar[str] = "tap"
+
+    def forward(self, x: Working) -> None:
+        """Take it out: what is left times γ sums to zero."""
+        gain = x[self.gain]
+        rows = x[self.weight].movedim(self.dim, -1)
+        unseen = rows @ gain / gain.numel()
+        x[self.into] = unseen if bool((gain != 0).all()) else torch.zeros_like(unseen)
+        self._add(x, -x[self.into])
+
+    def back(self, x: Working) -> None:
+        """Put it back."""
+        self._add(x, x.pop(self.into))
+
+    def _add(self, x: Working, unseen: Tensor) -> None:
+        gain = x[self.gain]
+        if not bool((gain != 0).all()):
+            return
+        rows = x[self.weight].movedim(self.dim, -1)
+        unseen = unseen.reshape(rows.shape[:-1])
+        x[self.weight] = (rows + unseen.unsqueeze(-1) / gain).movedim(-1, self.dim)
+        if self.bias is not None and self.target is not None:
+            level = (x[self.bias] / gain).sum()
+            x[self.target] = x[self.target] - unseen.reshape(x[self.target].shape) * level
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """The size of the first of some parameters, taken out of all of them."""
 
@@ -319,7 +358,7 @@ def _say(text: str) -> None:
     warnings.warn(text, GaugeWarning, stacklevel=4)
 
 
-STEPS: tuple[type[Any], ...] = (Offset, Gain, Carry, Part, Mean, Readout, Level, Flat)
+STEPS: tuple[type[Any], ...] = (Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat)
 """All kinds of steps."""
 
 

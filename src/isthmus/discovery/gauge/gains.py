@@ -7,6 +7,7 @@ from isthmus.discovery.gauge.chains import Vector, vector
 from isthmus.discovery.gauge.free import Free, Move
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import carried, counting
+from isthmus.discovery.gauge.means import mixed
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
@@ -69,8 +70,8 @@ def readers_along(graph: Graph, name: str, dim: int) -> list[Linear] | None:
                 return None
             found.append(reader)
             continue
-        results = carried(op, name, sizes, dim)
-        if results is None or set(results) != set(op.outputs):
+        results = carried(op, name, sizes, dim) or dict(mixed(graph, op, name, dim) or ())
+        if set(results) != set(op.outputs):
             return None
         for result, at in results.items():
             more = readers_along(graph, result, at)

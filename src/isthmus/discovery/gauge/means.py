@@ -18,6 +18,12 @@ from isthmus.discovery.program import Op, Ref
 
 SOFTMAX = frozenset({"softmax", "log_softmax", "_softmax", "_log_softmax", "_safe_softmax"})
 
+AVERAGES = frozenset({
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+})  # fmt: skip
+"""Averages over positions, channel by channel."""
+
 
 def centre(graph: Graph) -> None:
     """Take the free means out of all parameters."""
@@ -34,6 +40,8 @@ def centre(graph: Graph) -> None:
         if bias is not None:
             _split(graph, bias, 0, op)
     for op in graph:
+        _lose(graph, op, lost)
+    for op in graph:
         table = graph.private(op.arguments["weight"]) if op.target == "embedding" else None
         if table is not None and lost(op.outputs[0], len(op.shapes[0].sizes) - 1):
             _split(graph, table, 1, op)
@@ -45,6 +53,20 @@ def centre(graph: Graph) -> None:
     for op in graph:
         if is_bare(op):
             _unread(graph, op.outputs[0], len(op.shapes[0].sizes) - 1, op, set())
+
+
+def _lose(graph: Graph, op: Op, lost: _Lost) -> None:
+    """A bias that is the same along another dimension, where that is lost, is free."""
+    reader = linear(graph, op)
+    bias = bias_of(graph, reader) if reader is not None else None
+    if reader is None or bias is None or reader.bias != "bias":
+        return
+    sizes = op.shapes[0].sizes
+    others = [d for d, size in enumerate(sizes) if d != reader.result and size > 1]
+    if not graph.centred.get(bias) and any(lost(op.outputs[0], d) for d in others):
+        graph.change(op, {"bias": None})
+        size = sizes[reader.result]
+        graph.free[bias] = Free(size, Move.SHIFT, 0.0, f"{op.where}: lost in a norm")
 
 
 def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
@@ -138,16 +160,26 @@ def _along(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
         if int(op.arguments["dim"]) % len(sizes) == dim:
             return None
         return [(out, dim)]
+    return mixed(graph, op, name, dim)
+
+
+def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """Linear operators along other dimensions: averages, attention's weights on values."""
+    sizes, out = graph.size(name), op.outputs[0]
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
     if op.target == "mean" and op.arguments.get("dim"):
         gone = {int(d) % len(sizes) for d in op.arguments["dim"]}
         if dim in gone:
             return None
         kept = bool(op.arguments.get("keepdim"))
         return [(out, dim if kept else dim - sum(d < dim for d in gone))]
+    if op.target in AVERAGES:
+        return [(out, dim)] if dim < 2 else None
     mixes = (op.target == "scaled_dot_product_attention" and here == ["value"]) or (
         op.target in ("matmul", "bmm") and here in (["other"], ["mat2"])
     )
-    return [(out, len(result) - 1)] if mixes and dim == len(sizes) - 1 else None
+    same = mixes and dim == len(sizes) - 1
+    return [(out, len(graph.size(out)) - 1)] if same else None
 
 
 def _unread(graph: Graph, name: str, dim: int, core: Op, seen: set[str]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import ABSENT, carried, varies
-from isthmus.discovery.gauge.means import SOFTMAX, passes
+from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
@@ -17,17 +17,16 @@ Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
 HIDDEN = -1e4
 """A score at most this is no score: its weight after softmax is zero."""
 
-POOLS = frozenset({
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d", "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d",
+RESIZES = frozenset({
+    "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
 })  # fmt: skip
-"""Averages over positions: what is the same at all positions stays."""
+"""Resizing: what is the same at all positions stays."""
 
 
 def passed(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     """The labels of each result, with a factor; None where the operator feels the shift."""
     handler = _HANDLERS.get(op.target)
-    if handler is None and op.target in POOLS:
+    if handler is None and op.target in (AVERAGES | RESIZES):
         handler = _pool
     return handler(graph, op, name, labels) if handler is not None else None
 

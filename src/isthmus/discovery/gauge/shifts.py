@@ -91,7 +91,7 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
 def _table(graph: Graph, op: Op) -> None:
     """What all rows of an embedding share."""
     table = graph.private(op.arguments["weight"])
-    if table is None:
+    if table is None or 0 in graph.centred.get(table, ()):
         return
     sizes = graph.size(op.outputs[0])
     rows = graph.size(op.arguments["weight"].name)[0]
@@ -126,8 +126,9 @@ def _recurrent(graph: Graph, op: Op) -> None:
 
 def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
     """Enter what is free into the chart; whether that is the whole parameter."""
+    into = f"{fate.source}.shift"
     kept = [k for k in range(fate.size) if k not in fate.felt]
-    if not kept:
+    if not kept or into in graph.free:
         return False
     whole = len(kept) == fate.size
     for carry in fate.carries:
@@ -144,7 +145,6 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
     if whole and not part:
         graph.free[fate.source] = Free(fate.size, Move.SHIFT, 0.0, why)
         return True
-    into = f"{fate.source}.shift"
     graph.steps.append(Part(fate.source, into, tuple(kept)))
     graph.free[into] = Free(len(kept), Move.SHIFT, 0.0, why)
     return False
