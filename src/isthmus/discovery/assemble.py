@@ -67,7 +67,7 @@ def assemble(reading: Reading) -> Symmetry:
     order = list(dict.fromkeys(leaf for _, leaf in held))
     places = _places(reading)
     movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
-    depends = families.dependencies(reading.typing.tensors, movable)
+    depends = families.dependencies(reading.typing.tensors, movable, reading.typing.selections)
     over = families.orient(depends, [leaf for leaf in order if leaf in movable])
     for outer in {o for owners in over.values() for o in owners}:
         outer.motions &= SWAPS

@@ -15,6 +15,8 @@ import torch
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
+from isthmus.discovery.hidden import Hidden
+from isthmus.discovery.indices import Counts, Index, Selection
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -37,12 +39,14 @@ class Tensor:
     """A typed tensor: one axis per dimension.
 
     ``inert`` tensors do not depend on parameters; ``fill`` is their value where it is one number.
+    ``meaning``: what integers point into, where that is known.
     """
 
     axes: list[Terms]
     dtype: torch.dtype
     inert: bool = False
     fill: float | None = None
+    meaning: Index | Counts | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -59,6 +63,8 @@ class Typing:
     frozen: list[Node] = field(default_factory=list)
     absorbed: dict[str, list[Absorbed]] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
     reason: str = ""
 
     # -- making axes and tensors
@@ -104,6 +110,10 @@ class Typing:
         """A word for the spaces of an axis, for names, where nothing better is known."""
         for term in settle(axis):
             term.node.hint = term.node.hint or name
+
+    def joint(self, a: Sequence[Terms], b: Sequence[Terms]) -> None:
+        """Two tensors are multiplied before a sum: what varies must do so along all axes."""
+        self.number(Tensor([*a, *b], torch.float32))
 
     def mixed(self, axes: Sequence[Terms], gone: Iterable[int]) -> None:
         """The operator mixes positions along some axes: nothing may vary along them."""

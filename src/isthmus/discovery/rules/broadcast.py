@@ -129,7 +129,7 @@ def extremum(call: Call) -> Tensor:
     return call.make(axes)
 
 
-@rule("eq", "ne", "lt", "le", "gt", "ge")
+@rule("lt", "le", "gt", "ge")
 def comparison(call: Call) -> Tensor:
     """Order is kept by positive scales if both sides are scaled alike, or the number is zero."""
     typing = call.typing

@@ -17,6 +17,7 @@ def add_bias(call: Call, axes: list[Terms], bias: Tensor | None) -> list[Terms]:
 def linear(call: Call) -> Tensor:
     """x Wᵀ + b: the weight's columns are dual to the input's features."""
     x, weight = call.tensor("input"), call.tensor("weight")
+    call.typing.joint(x.axes, weight.axes[:-1])
     call.typing.contract(x.axes[-1], weight.axes[-1])
     return call.make(add_bias(call, [*x.axes[:-1], *weight.axes[:-1]], call.optional("bias")))
 
@@ -38,7 +39,9 @@ def matrix_product(typing: Typing, a: Tensor, b: Tensor) -> list[Terms]:
         return [*b.axes[:-2], b.axes[-1]]
     left, right = Tensor(a.axes[:-2], a.dtype), Tensor(b.axes[:-2], b.dtype)
     batch = broadcast(typing, left, right, typing.blend, lambda x: x, lambda y: y)
-    return [*batch, a.axes[-2], b.axes[-1]]
+    axes = [*batch, a.axes[-2], b.axes[-1]]
+    typing.joint(axes, a.axes[-1:])
+    return axes
 
 
 @rule("addmm", "baddbmm", "addmv")
@@ -57,6 +60,7 @@ def bilinear(call: Call) -> Tensor:
     call.typing.contract(x.axes[-1], weight.axes[1])
     call.typing.contract(y.axes[-1], weight.axes[2])
     lead = [call.typing.blend(a, b) for a, b in zip(x.axes[:-1], y.axes[:-1], strict=True)]
+    call.typing.joint([*lead, x.axes[-1], y.axes[-1]], weight.axes[:1])
     return call.make(add_bias(call, [*lead, weight.axes[0]], call.optional("bias")))
 
 
@@ -77,6 +81,7 @@ def einsum(call: Call) -> Tensor:
         later = "".join(letters[k + 1 :]) + target
         for letter, axis in zip(word, tensor.axes, strict=True):
             _enter(call.typing, axes, letter, axis, letter in later)
+    call.typing.joint(list(axes.values()), ())
     for letter in [x for x in axes if x not in target]:
         if letter not in _summed(letters):
             call.typing.restrict(axes[letter])
