@@ -91,9 +91,9 @@ def histogram(call: Call) -> Tensor:
         call.get("min", 0) == 0 and call.get("max", 0) == size - 1
     )
     known = isinstance(meaning, Index) and size_of(meaning.space) == size
-    if call.optional("weights") is not None or not whole_numbers or not known:
+    weights = call.optional("weights")
+    if weights is not None or not whole_numbers or not known:
         x = call.tensor("self")
-        weights = call.optional("weights")
         for axis in (*x.axes, *(weights.axes if weights is not None else ())):
             call.typing.restrict(axis)
             call.typing.still(axis)
@@ -123,9 +123,9 @@ def grouped_product(call: Call) -> Tensor | list[Tensor]:
     typing = call.typing
     names = list(call.op.arguments)
     x, weight = call.tensor(names[0]), call.tensor(names[1])
-    offsets = call.optional("offs") and call.raw(call.op.arguments["offs"])
-    counts = offsets.meaning if isinstance(offsets, Tensor) else None
-    biased = call.optional("bias") is not None
+    ends = call.op.arguments.get("offs")
+    counts = call.raw(ends).meaning if isinstance(ends, Ref) else None
+    biased = call.op.arguments.get("bias") is not None
     known = isinstance(counts, Counts) and counts.cumulated and not biased
     if not known or len(x.axes) != 2 or len(weight.axes) != 3:
         for axis in (*x.axes, *weight.axes):
