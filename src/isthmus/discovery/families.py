@@ -55,7 +55,7 @@ def _axis(axis: Terms, made: dict[int, int]) -> Iterator[tuple[list[Node], dict[
 def dependencies(
     tensors: Iterable[Tensor], movable: set[Node], selections: Sequence[Selection] = ()
 ) -> dict[Node, set[Node]]:
-    """For each movable leaf, the movable leaves that stand beside it everywhere.
+    """For each leaf of some that are in question, those that stand beside it everywhere.
 
     A leaf stands beside a space also where an index selects from the space at every position.
     """
@@ -105,10 +105,14 @@ def _selected(
     return set(by), doubtful
 
 
-def orient(depends: dict[Node, set[Node]], order: Sequence[Node]) -> dict[Node, list[Node]]:
+def orient(
+    depends: dict[Node, set[Node]], order: Sequence[Node], movable: set[Node]
+) -> dict[Node, list[Node]]:
     """Break ties (two spaces that always stand together): the richer group goes inside.
 
-    Returns, for each leaf, the leaves that index it, outermost first.
+    Returns, for each leaf that moves or indexes one that does, the leaves that index it, outermost
+    first. A fixed leaf indexes others as well: what stands at each of its coordinates may move
+    alone.
     """
     rank = {leaf: k for k, leaf in enumerate(order)}
 
@@ -122,4 +126,9 @@ def orient(depends: dict[Node, set[Node]], order: Sequence[Node]) -> dict[Node, 
             for other in depends.get(leaf, set())
             if leaf not in depends.get(other, set()) or outer_key(other) < outer_key(leaf)
         }
-    return {leaf: sorted(kept[leaf], key=lambda o: (len(kept[o]), rank[o])) for leaf in order}
+    keys = {key for leaf in movable for key in kept[leaf]}
+    return {
+        leaf: sorted(kept[leaf], key=lambda o: (len(kept[o]), rank[o])) if leaf in movable else []
+        for leaf in order
+        if leaf in movable or leaf in keys
+    }

@@ -66,7 +66,7 @@ def hide(
 
 
 def uncover(typing: Typing, parameters: Iterable[Tensor]) -> None:
-    """Pin the causes of every hidden order that something could notice."""
+    """Pin the causes of every hidden order that something could notice, and the axis itself."""
     held = [n for p in parameters for axis in p.axes for t in settle(axis) for n in below(t.node)]
     waiting = list(typing.hidden)
     while True:
@@ -75,7 +75,7 @@ def uncover(typing: Typing, parameters: Iterable[Tensor]) -> None:
             return
         for hidden in seen:
             typing.reason = f"{hidden.reason}: an order that is used"
-            typing.pin(hidden.causes)
+            typing.pin([*hidden.causes, *hidden.axis])
         waiting = [h for h in waiting if h not in seen]
 
 

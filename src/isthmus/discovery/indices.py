@@ -68,14 +68,49 @@ SAME = frozenset({
 })  # fmt: skip
 """Operators after which every value is still there, once."""
 
-PARTS = frozenset({
-    "expand", "expand_as", "broadcast_to", "slice", "narrow", "select", "split",
-    "split_with_sizes", "chunk", "unbind", "repeat_interleave",
+COPIES = frozenset({"expand", "expand_as", "broadcast_to", "repeat_interleave"})
+"""Operators that copy values."""
+
+CUTS = frozenset({"slice", "narrow", "select", "split", "split_with_sizes", "chunk", "unbind"})
+"""Operators that drop values."""
+
+POSITIONWISE = SAME | COPIES | CUTS | frozenset({
+    "add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "addcmul", "lerp",
+    "maximum", "minimum", "where", "masked_fill", "clamp", "eq", "ne", "lt", "le", "gt", "ge",
+    "pow", "relu", "gelu", "silu", "sigmoid", "tanh", "softplus", "prelu", "glu", "dropout",
+    "linear", "mm", "bmm", "matmul", "dot", "mv", "addmm", "baddbmm", "addmv", "bilinear",
+    "einsum", "scaled_dot_product_attention", "_scaled_dot_product_attention_math",
+    "transformers.grouped_mm_fallback", "_grouped_mm", "softmax", "log_softmax", "_softmax",
+    "_log_softmax", "_safe_softmax", "layer_norm", "native_layer_norm", "rms_norm",
+    "_fused_rms_norm", "batch_norm", "_native_batch_norm_legit_no_training", "group_norm",
+    "native_group_norm", "instance_norm", "sum", "mean", "nansum", "amax", "amin", "max", "min",
+    "logsumexp", "any", "all", "prod", "linalg_vector_norm", "norm", "var", "std", "var_mean",
+    "std_mean", "topk", "sort", "argsort", "argmax", "argmin", "median", "mode", "kthvalue",
+    "index", "_unsafe_index", "index_select", "embedding", "gather", "take_along_dim", "scatter",
+    "scatter_add", "scatter_reduce", "index_add", "index_put", "one_hot", "cat", "stack",
+    "concat", "concatenate", "repeat", "slice_scatter", "select_scatter", "type_as", "copy",
 })  # fmt: skip
-"""Operators that copy or drop values."""
+"""Operators that take no position of an axis for another: what they move, they name (`mixed`)."""
+
+
+def positionwise(op: Op) -> bool:
+    """Whether a fixed axis of an operand and of the result are position by position the same.
+
+    Of an operator that is not known here it is not assumed: nothing may vary along fixed axes.
+    """
+    pointwise = torch.Tag.pointwise in getattr(op.overload, "tags", ())
+    return pointwise or op.target.rstrip("_") in POSITIONWISE or op.target in POSITIONWISE
+
 
 EXACT = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 """Numbers that hold an index."""
+
+
+def handed_on(meaning: Index | Counts, op: Op, k: int, axes: Sequence[Terms]) -> Index | Counts:
+    """The meaning of one of the results: of a part, it is a function of what axes are left."""
+    if isinstance(meaning, Counts) or op.target not in CUTS:
+        return meaning
+    return replace(meaning, along=whole(axes), token=(op.outputs[k], meaning.token))
 
 
 def carried(op: Op, meaning: Index | Counts | None) -> Index | Counts | None:
@@ -86,7 +121,7 @@ def carried(op: Op, meaning: Index | Counts | None) -> Index | Counts | None:
         return meaning if op.target in {"to", "_to_copy", "clone", "alias"} else None
     if op.target in SAME:
         return meaning
-    if op.target in PARTS:
+    if op.target in COPIES | CUTS:
         return replace(meaning, source=(op.outputs, meaning.source), covering=False, sorts=None)
     if op.target == "floor_divide" or _rounded_down(op):
         return _leading(op, meaning)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from isthmus.discovery.hidden import uncover
-from isthmus.discovery.indices import Counts, Index, carried
+from isthmus.discovery.indices import Counts, Index, carried, handed_on, positionwise
 from isthmus.discovery.nodes import size_of
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.rules import RULES, Call
@@ -86,13 +86,19 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
     made = _rule(reading, op, unknown)(call)
     listed = made if isinstance(made, list) else [made]
     if meaning is not None:
-        listed = [replace(tensor, meaning=meaning) for tensor in listed]
+        listed = [
+            replace(tensor, meaning=handed_on(meaning, op, k, tensor.axes))
+            for k, tensor in enumerate(listed)
+        ]
     if len(listed) < len(op.outputs):
         listed = _with_statistics(reading, call, listed)
     for name, shape, tensor in zip(op.outputs, op.shapes, listed, strict=True):
         if tensor.sizes != shape.sizes:
             raise AssertionError(f"{op}: typed {tensor.sizes}, expected {shape.sizes}")
         tensors[name] = tensor if tensor.inert else typing.number(tensor)
+    if not positionwise(op):
+        for ref in op.refs():
+            typing.loosen(tensors[ref.name])
     _note_offset(reading, op)
 
 

@@ -15,6 +15,7 @@ import torch
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
+from isthmus.discovery.families import products
 from isthmus.discovery.hidden import Hidden
 from isthmus.discovery.indices import Counts, Index, Selection
 from isthmus.discovery.nodes import (
@@ -120,6 +121,13 @@ class Typing:
         dropped = set(gone)
         kept = [axis for d, axis in enumerate(axes) if d not in dropped]
         self.number(Tensor(kept, torch.float32))
+
+    def loosen(self, tensor: Tensor) -> None:
+        """Positions along fixed axes are mixed or moved: nothing may vary along them."""
+        for leaves in () if tensor.inert else products(tensor.axes):
+            kept = [leaf for leaf in leaves if leaf.motions]
+            if len(kept) < len(leaves):
+                self.number(Tensor([[Occurrence(n, False, ZERO)] for n in kept], tensor.dtype))
 
     def _close_families(self, tensor: Tensor) -> None:
         """A family whose key is not in the tensor has no index any more: its members are one."""

@@ -23,6 +23,7 @@ def unitless(axis: Terms) -> Terms:
 def _compared(call: Call, x: Tensor, dim: int) -> list[Terms]:
     """Values along ``dim`` are compared: the other axes keep positive scales."""
     typing = call.typing
+    typing.mixed(x.axes, [dim])
     typing.commute(x)
     for d, axis in enumerate(x.axes):
         typing.unflipped(axis)
@@ -155,6 +156,8 @@ def _by_number(call: Call, index: Index) -> tuple[list[Terms], Index, Index]:
     typing, (axis,) = call.typing, call.raw(call.op.arguments["self"]).axes
     typing.restrict(axis)
     down = bool(call.get("descending", False))
+    if index.covering and not down:
+        return _inverted(index, axis)
     source = ("descending" if down else "ascending", index.source)
     place = tuple(id(term.node) for term in settle(axis))
     key = (source, index.token, place, call.get("stable"))
@@ -162,6 +165,14 @@ def _by_number(call: Call, index: Index) -> tuple[list[Terms], Index, Index]:
     made = hidden.axis
     order = Index(unitless(axis), made, ("order", key), ("all", key), covering=True, sorts=source)
     return [made], order, in_order(hidden, index)
+
+
+def _inverted(index: Index, axis: Terms) -> tuple[list[Terms], Index, Index]:
+    """A permutation, sorted, is 0, 1, 2, …; what sorts it is its inverse."""
+    made = unitless(index.space)
+    itself = Index(made, made, "itself", "itself", covering=True)
+    token = ("inverse", index.token)
+    return [made], Index(unitless(axis), made, token, token, covering=True), itself
 
 
 def in_order(hidden: Hidden, index: Index) -> Index:

@@ -7,12 +7,12 @@ data: what they point into is fixed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import torch
 
-from isthmus.discovery.indices import Index, Selection, leaf_nodes
+from isthmus.discovery.indices import Index, Selection
 from isthmus.discovery.nodes import Terms, settle, size_of
 from isthmus.discovery.rules.broadcast import broadcast
 from isthmus.discovery.rules.choosing import unitless
@@ -21,11 +21,12 @@ from isthmus.discovery.typing import Tensor, Typing
 from isthmus.discovery.unify import match
 
 
-def point(call: Call, axis: Terms, integers: Tensor) -> None:
+def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None:
     """The integers name positions of an axis: it is the space of the index, or fixed."""
-    typing, meaning = call.typing, integers.meaning
+    typing, meaning, axis = call.typing, integers.meaning, axes[dim]
     if not isinstance(meaning, Index) or size_of(meaning.space) != size_of(axis):
         typing.pin(axis)
+        typing.mixed(axes, [dim])
         if meaning is not None:
             typing.pin(meaning.space)
         return
@@ -60,7 +61,7 @@ def index(call: Call) -> Tensor:
     typing = call.typing
     chosen = {d: call.raw(i) for d, i in enumerate(call.op.arguments["indices"]) if i is not None}
     x = call.raw(call.op.arguments["self"])
-    meaning = _followed(x.meaning, list(chosen.values()))
+    meaning = _followed(x, list(chosen.values()))
     if meaning is None:
         x = call.tensor("self")
     if any(not _integral(t) for t in chosen.values()):
@@ -79,7 +80,7 @@ def indexed(call: Call, x: Tensor, chosen: dict[int, Tensor]) -> list[Terms]:
     """The axes of ``x`` with the chosen ones replaced by those of the integers."""
     made = positions(call.typing, list(chosen.values()))
     for d, integers in chosen.items():
-        point(call, x.axes[d], integers)
+        point(call, x.axes, d, integers)
     kept = [axis for d, axis in enumerate(x.axes) if d not in chosen]
     order = list(chosen)
     together = order == list(range(order[0], order[0] + len(order)))
@@ -87,18 +88,22 @@ def indexed(call: Call, x: Tensor, chosen: dict[int, Tensor]) -> list[Terms]:
     return [*kept[:front], *made, *kept[front:]]
 
 
-def _followed(meaning: object, chosen: Sequence[Tensor]) -> Index | None:
+def _followed(x: Tensor, chosen: Sequence[Tensor]) -> Index | None:
     """An index read at places that another index names."""
-    if not isinstance(meaning, Index) or len(chosen) != 1:
+    meaning, then = x.meaning, chosen[0].meaning
+    if not isinstance(meaning, Index) or not isinstance(then, Index):
         return None
-    then = chosen[0].meaning
-    if not isinstance(then, Index) or size_of(then.space) != size_of(meaning.along):
+    if len(chosen) != 1 or len(x.axes) != 1 or size_of(then.space) != size_of(x.axes[0]):
         return None
-    token: object = (meaning.token, then.token)
-    if then.sorts is not None and then.sorts[1:] == (meaning.source,):  # type: ignore[index]
+    token: Hashable = (meaning.token, then.token)
+    if then.sorts == ("ascending", meaning.source) and _same_order(x.axes[0], then.space):
         token = ("sorted", then.sorts)
     source = meaning.source if then.covering else token
     return Index(meaning.space, then.along, token, source, meaning.covering and then.covering)
+
+
+def _same_order(axis: Terms, space: Terms) -> bool:
+    return [t.node for t in settle(axis)] == [t.node for t in settle(space)]
 
 
 @rule("index_select")
@@ -126,28 +131,30 @@ def gather(call: Call) -> Tensor:
             call.typing.pin(axis)
         return call.typing.inert(call.op.shapes[0])
     dim = call.dim("dim", len(x.axes))
-    axes = aligned(call.typing, x, integers, dim)
-    point(call, x.axes[dim], integers)
+    axes = aligned(call, x, integers, dim)
+    point(call, x.axes, dim, integers)
     axes[dim] = unitless(integers.axes[dim])
     return call.make(axes)
 
 
-def aligned(typing: Typing, x: Tensor, integers: Tensor, dim: int) -> list[Terms]:
-    """The axes other than ``dim`` are the same for both; where the sizes differ, fixed."""
-    out = list(x.axes)
+def aligned(call: Call, x: Tensor, integers: Tensor, dim: int) -> list[Terms]:
+    """The axes other than ``dim`` are the same for both; where the sizes differ, fixed.
+
+    (For `gather` the index may be shorter; for `take_along_dim` either may be repeated.)
+    """
+    typing = call.typing
+    out, repeating = list(x.axes), call.op.target == "take_along_dim"
     for d, (a, b) in enumerate(zip(x.axes, integers.axes, strict=True)):
-        if d == dim:
+        if d == dim or (repeating and size_of(b) == 1):
             continue
-        if size_of(a) != size_of(b):
+        if repeating and size_of(a) == 1:
+            typing.pin(a)
+            out[d] = unitless(b)
+        elif size_of(a) != size_of(b):
             typing.pin(a)
             typing.pin(b)
+            typing.mixed(x.axes, [d])
             out[d] = typing.constant(size_of(b))
         else:
             same(typing, a, b)
     return out
-
-
-def is_space(axis: Terms, space: Terms) -> bool:
-    """Whether an axis runs over a space, coordinate by coordinate, as far as is known."""
-    nodes = leaf_nodes(space)
-    return bool(nodes) and nodes == [t.node for t in settle(axis) if t.node.size > 1]

@@ -21,8 +21,8 @@ def scatter(call: Call) -> Tensor:
     typing, x = call.typing, call.tensor("self")
     integers = call.raw(call.op.arguments["index"])
     dim = call.dim("dim", len(x.axes))
-    aligned(typing, x, integers, dim)
-    point(call, x.axes[dim], integers)
+    aligned(call, x, integers, dim)
+    point(call, x.axes, dim, integers)
     typing.restrict(x.axes[dim])
     typing.still(x.axes[dim])
     source = call.optional("src")
@@ -54,7 +54,9 @@ def _written(
             same(typing, there, b)
         else:
             typing.tie(a, b)
-    if not adding:
+    maker = call.program.makers.get(call.op.arguments["index"].name)
+    once = maker is not None and maker.target in {"topk", "sort", "argsort"}
+    if not adding and not (once and int(maker.arguments.get("dim", -1)) % len(x.axes) == dim):
         typing.pin(integers.axes[dim])  # the last of several written to one place stays
 
 
@@ -64,7 +66,7 @@ def index_add(call: Call) -> Tensor:
     typing, x = call.typing, call.tensor("self")
     integers = call.raw(call.op.arguments["index"])
     dim = call.dim("dim", len(x.axes))
-    point(call, x.axes[dim], integers)
+    point(call, x.axes, dim, integers)
     source, adding = call.optional("source"), call.op.target == "index_add"
     place = unitless(integers.axes[0] if integers.axes else [])
     if source is not None:
@@ -95,7 +97,7 @@ def index_put(call: Call) -> Tensor:
         return typing.inert(call.op.shapes[0])
     place = positions(typing, list(chosen.values()))
     for d, integers in chosen.items():
-        point(call, x.axes[d], integers)
+        point(call, x.axes, d, integers)
         typing.restrict(x.axes[d])
         typing.still(x.axes[d])
     for axis in place:
@@ -162,8 +164,9 @@ def _bound(value: int, size: int) -> int:
 def _fixed(call: Call, x: Tensor, source: Tensor, dim: int) -> Tensor:
     """Every few places replaced: nothing acts on the axis."""
     typing = call.typing
-    typing.pin(x.axes[dim])
-    typing.pin(source.axes[dim])
+    for tensor in (x, source):
+        typing.pin(tensor.axes[dim])
+        typing.mixed(tensor.axes, [dim])
     for d, (a, b) in enumerate(zip(x.axes, source.axes, strict=True)):
         if d != dim:
             typing.tie(a, b)

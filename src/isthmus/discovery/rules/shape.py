@@ -30,6 +30,7 @@ def regroup(typing: Typing, axes: Sequence[Terms], sizes: Sequence[int]) -> list
         pieces = typing.split(terms, wanted)
         if pieces is None:
             typing.pin(terms)
+            typing.mixed([axis for axis in axes if axis not in taken], ())
             pieces = [typing.constant(n) if n != 1 else [] for n in wanted]
         out += pieces
     return out

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
+from isthmus.discovery.indices import Index
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.typing import Tensor, Typing
 
@@ -35,7 +36,8 @@ class Call:
         tensor = self.raw(value)
         if tensor.meaning is None:
             return tensor
-        self.typing.pin(tensor.meaning.space)
+        if isinstance(tensor.meaning, Index) or tensor.meaning.cumulated:
+            self.typing.pin(tensor.meaning.space)
         return replace(tensor, meaning=None)
 
     def _read(self, ref: Ref) -> Tensor:
