@@ -62,7 +62,9 @@ def test_an_unknown_operator_is_pinned_named_and_warned_of(tools: SimpleNamespac
 def test_an_unknown_operator_is_refused_on_request(tools: SimpleNamespace) -> None:
     with pytest.raises(UnknownOperator) as caught:
         discover(sorting(), tools.noise(2, 6), unknown="raise")
-    assert caught.value.cause.startswith("no typing rule for isthmus_tests.inward in 2 (test_discover.py:")
+    assert caught.value.cause.startswith(
+        "no typing rule for isthmus_tests.inward in 2 (test_discover.py:"
+    )
     assert caught.value.remedy == (
         'write one with @isthmus.discovery.rules.rule, or pass unknown="pin" to keep all that it '
         "touches fixed"

@@ -74,34 +74,6 @@ COPIES = frozenset({"expand", "expand_as", "broadcast_to", "repeat_interleave"})
 CUTS = frozenset({"slice", "narrow", "select", "split", "split_with_sizes", "chunk", "unbind"})
 """Operators that drop values."""
 
-POSITIONWISE = SAME | COPIES | CUTS | frozenset({
-    "add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "addcmul", "lerp",
-    "maximum", "minimum", "where", "masked_fill", "clamp", "eq", "ne", "lt", "le", "gt", "ge",
-    "pow", "relu", "gelu", "silu", "sigmoid", "tanh", "softplus", "prelu", "glu", "dropout",
-    "linear", "mm", "bmm", "matmul", "dot", "mv", "addmm", "baddbmm", "addmv", "bilinear",
-    "einsum", "scaled_dot_product_attention", "_scaled_dot_product_attention_math",
-    "transformers.grouped_mm_fallback", "_grouped_mm", "softmax", "log_softmax", "_softmax",
-    "_log_softmax", "_safe_softmax", "layer_norm", "native_layer_norm", "rms_norm",
-    "_fused_rms_norm", "batch_norm", "_native_batch_norm_legit_no_training", "group_norm",
-    "native_group_norm", "instance_norm", "sum", "mean", "nansum", "amax", "amin", "max", "min",
-    "logsumexp", "any", "all", "prod", "linalg_vector_norm", "norm", "var", "std", "var_mean",
-    "std_mean", "topk", "sort", "argsort", "argmax", "argmin", "median", "mode", "kthvalue",
-    "index", "_unsafe_index", "index_select", "embedding", "gather", "take_along_dim", "scatter",
-    "scatter_add", "scatter_reduce", "index_add", "index_put", "one_hot", "cat", "stack",
-    "concat", "concatenate", "repeat", "slice_scatter", "select_scatter", "type_as", "copy",
-})  # fmt: skip
-"""Operators that take no position of an axis for another: what they move, they name (`mixed`)."""
-
-
-def positionwise(op: Op) -> bool:
-    """Whether a fixed axis of an operand and of the result are position by position the same.
-
-    Of an operator that is not known here it is not assumed: nothing may vary along fixed axes.
-    """
-    pointwise = torch.Tag.pointwise in getattr(op.overload, "tags", ())
-    return pointwise or op.target.rstrip("_") in POSITIONWISE or op.target in POSITIONWISE
-
-
 EXACT = frozenset({torch.int32, torch.int64, torch.float32, torch.float64})
 """Numbers that hold an index."""
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from isthmus.discovery.hidden import uncover
-from isthmus.discovery.indices import Counts, Index, carried, handed_on, positionwise
+from isthmus.discovery.indices import Counts, Index, carried, handed_on
 from isthmus.discovery.nodes import size_of
+from isthmus.discovery.positions import loosen, positionwise
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.rules import RULES, Call
 from isthmus.discovery.rules.broadcast import broadcast, steady
@@ -98,7 +99,7 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
         tensors[name] = tensor if tensor.inert else typing.number(tensor)
     if not positionwise(op):
         for ref in op.refs():
-            typing.loosen(tensors[ref.name])
+            loosen(typing, tensors[ref.name])
     _note_offset(reading, op)
 
 

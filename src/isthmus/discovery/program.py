@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from isthmus.discovery.ties import Worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +101,6 @@ class Program:
     def makers(self) -> Mapping[str, Op]:
         """The operator that computes each tensor, by its name."""
         return {name: op for op in self.ops for name in op.outputs}
-
-    @cached_property
-    def worth(self) -> Mapping[str, Worth]:
-        """What is known of the values of each tensor: whether they may be equal."""
-        from isthmus.discovery.ties import appraise
-
-        return appraise(self)
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor."""

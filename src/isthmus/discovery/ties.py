@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from isthmus.discovery.program import Op, Program, Ref, Shape
+from isthmus.discovery.program import Op, Program, Ref
 
 RESHAPED = frozenset({
     "view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "to",
@@ -68,17 +68,17 @@ ALIVE = Worth(alive=True)
 APART = Worth(alive=True, distinct=Fraction(1))
 
 
-def chosen_apart(program: Program, op: Op, dim: int, shape: Shape) -> bool:
+def chosen_apart(known: Mapping[str, Worth], op: Op, dim: int, sizes: tuple[int, ...]) -> bool:
     """Whether an operator that chooses along ``dim`` chooses among distinct values."""
     ref = op.arguments.get("self", op.arguments.get("input"))
-    worth = program.worth.get(ref.name, NOTHING) if isinstance(ref, Ref) else NOTHING
+    worth = known.get(ref.name, NOTHING) if isinstance(ref, Ref) else NOTHING
     if worth.distinct == 1:
         return True
-    size, largest = shape.sizes[dim], bool(op.arguments.get("largest", True))
-    if op.target != "topk" or not largest or dim != len(shape.sizes) - 1:
+    largest = bool(op.arguments.get("largest", True))
+    if op.target != "topk" or not largest or dim != len(sizes) - 1:
         return False
-    same_rows = worth.rows == prod(shape.sizes[:-1])
-    return same_rows and int(op.arguments["k"]) <= worth.distinct * size
+    same_rows = worth.rows == prod(sizes[:-1])
+    return same_rows and int(op.arguments["k"]) <= worth.distinct * sizes[dim]
 
 
 def appraise(program: Program) -> Mapping[str, Worth]:

@@ -7,7 +7,7 @@ Rules (`isthmus.discovery.rules`) call the methods here: `tie`, `contract`, `ble
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,7 +15,6 @@ import torch
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
-from isthmus.discovery.families import products
 from isthmus.discovery.hidden import Hidden
 from isthmus.discovery.indices import Counts, Index, Selection
 from isthmus.discovery.nodes import (
@@ -33,6 +32,7 @@ from isthmus.discovery.nodes import (
     size_of,
 )
 from isthmus.discovery.program import Shape
+from isthmus.discovery.ties import Worth
 
 
 @dataclass(slots=True)
@@ -66,6 +66,7 @@ class Typing:
     tensors: list[Tensor] = field(default_factory=list)
     selections: list[Selection] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
+    worth: Mapping[str, Worth] | None = None
     reason: str = ""
 
     # -- making axes and tensors
@@ -112,22 +113,11 @@ class Typing:
         for term in settle(axis):
             term.node.hint = term.node.hint or name
 
-    def joint(self, a: Sequence[Terms], b: Sequence[Terms]) -> None:
-        """Two tensors are multiplied before a sum: what varies must do so along all axes."""
-        self.number(Tensor([*a, *b], torch.float32))
-
     def mixed(self, axes: Sequence[Terms], gone: Iterable[int]) -> None:
         """The operator mixes positions along some axes: nothing may vary along them."""
         dropped = set(gone)
         kept = [axis for d, axis in enumerate(axes) if d not in dropped]
         self.number(Tensor(kept, torch.float32))
-
-    def loosen(self, tensor: Tensor) -> None:
-        """Positions along fixed axes are mixed or moved: nothing may vary along them."""
-        for leaves in () if tensor.inert else products(tensor.axes):
-            kept = [leaf for leaf in leaves if leaf.motions]
-            if len(kept) < len(leaves):
-                self.number(Tensor([[Occurrence(n, False, ZERO)] for n in kept], tensor.dtype))
 
     def _close_families(self, tensor: Tensor) -> None:
         """A family whose key is not in the tensor has no index any more: its members are one."""

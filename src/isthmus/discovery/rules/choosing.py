@@ -11,7 +11,7 @@ from isthmus.discovery.hidden import Hidden, hide
 from isthmus.discovery.indices import Index, whole
 from isthmus.discovery.nodes import ZERO, Terms, settle
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.ties import chosen_apart
+from isthmus.discovery.ties import appraise, chosen_apart
 from isthmus.discovery.typing import Tensor, Typing
 
 
@@ -37,9 +37,9 @@ def _dim(call: Call, x: Tensor) -> int:
 
 
 def _read(call: Call, output: int) -> bool:
-    """Whether anything reads one of the results."""
-    name = call.op.outputs[output]
-    return bool(call.program.readers.get(name)) or name in call.program.outputs
+    """Whether anything reads one of the results, as far as is known."""
+    name, program = call.op.outputs[output], call.program
+    return name not in program.makers or name in program.readers or name in program.outputs
 
 
 def _index(call: Call, axes: list[Terms], space: Terms, output: int, **more: bool) -> Tensor:
@@ -52,9 +52,9 @@ def _index(call: Call, axes: list[Terms], space: Terms, output: int, **more: boo
 
 def _apart(call: Call, x: Tensor, dim: int, output: int) -> None:
     """Where equal values are not rare and it matters which one is named, fix the coordinates."""
-    shape = call.program.sizes(call.op.arguments["self"].name)
-    known = type(call.op.shapes[0])(shape, x.dtype)
-    if _read(call, output) and not chosen_apart(call.program, call.op, dim, known):
+    if call.typing.worth is None:
+        call.typing.worth = appraise(call.program)
+    if _read(call, output) and not chosen_apart(call.typing.worth, call.op, dim, x.sizes):
         call.typing.reason += ": a choice among values that may be equal"
         call.typing.pin(x.axes[dim])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.discovery.indices import Counts, Index, Selection, whole
 from isthmus.discovery.nodes import Terms, size_of
+from isthmus.discovery.positions import joint
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.rules.broadcast import broadcast
 from isthmus.discovery.rules.broadcast import comparison as compare_numbers
@@ -27,7 +28,7 @@ def as_index(call: Call, value: Any, space: Terms) -> Tensor | None:
     if isinstance(tensor.meaning, Index):
         return tensor
     size = size_of(space)
-    if not isinstance(value, Ref) or not counting(call.program, value.name, size):
+    if not isinstance(value, Ref) or not counting(call.program, value.name, tensor.sizes, size):
         return None
     axes = [unitless(space) if n == size != 1 else [] for n in tensor.sizes]
     along = whole(axes)
@@ -35,9 +36,8 @@ def as_index(call: Call, value: Any, space: Terms) -> Tensor | None:
     return Tensor(axes, tensor.dtype, meaning=meaning)
 
 
-def counting(program: Program, name: str, size: int) -> bool:
+def counting(program: Program, name: str, sizes: tuple[int, ...], size: int) -> bool:
     """Whether a tensor is 0, 1, …, size - 1 along one axis, and has no other."""
-    sizes = program.sizes(name)
     if size == 1 or prod(sizes) != size or size not in sizes:
         return False
     maker: Op | None = program.makers.get(name)
@@ -144,6 +144,6 @@ def grouped_product(call: Call) -> Tensor | list[Tensor]:
     else:
         same(typing, rows, order.axis)
     typing.selections.append(Selection(unitless(rows), counts.space, ("sorted", source)))
-    typing.joint(x.axes, [weight.axes[2]])
+    joint(typing, x.axes, [weight.axes[2]])
     typing.contract(x.axes[1], weight.axes[1])
     return call.make([rows, weight.axes[2]])

@@ -49,9 +49,7 @@ def positions(typing: Typing, integers: Sequence[Tensor]) -> list[Terms]:
     axes = [unitless(axis) for axis in integers[0].axes]
     for other in integers[1:]:
         so_far = Tensor(axes, torch.int64)
-        axes = broadcast(
-            typing, so_far, other, lambda a, b: same(typing, a, b), unitless, unitless
-        )
+        axes = broadcast(typing, so_far, other, lambda a, b: same(typing, a, b), unitless, unitless)
     return axes
 
 

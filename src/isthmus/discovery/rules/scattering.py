@@ -54,10 +54,16 @@ def _written(
             same(typing, there, b)
         else:
             typing.tie(a, b)
-    maker = call.program.makers.get(call.op.arguments["index"].name)
-    once = maker is not None and maker.target in {"topk", "sort", "argsort"}
-    if not adding and not (once and int(maker.arguments.get("dim", -1)) % len(x.axes) == dim):
+    if not adding and not _once(call, dim, len(x.axes)):
         typing.pin(integers.axes[dim])  # the last of several written to one place stays
+
+
+def _once(call: Call, dim: int, ndim: int) -> bool:
+    """Whether the index names no place twice along ``dim``: it comes from a choice among them."""
+    maker = call.program.makers.get(call.op.arguments["index"].name)
+    if maker is None or maker.target not in {"topk", "sort", "argsort"}:
+        return False
+    return int(maker.arguments.get("dim", -1)) % ndim == dim
 
 
 @rule("index_add", "index_copy", "index_fill", "index_reduce")
@@ -152,9 +158,7 @@ def select_scatter(call: Call) -> Tensor:
     dim = call.dim("dim", len(x.axes))
     start = int(call.op.arguments["index"]) % x.sizes[dim]
     axes = [*source.axes[:dim], call.typing.constant(1), *source.axes[dim:]]
-    return call.make(
-        _replaced(call.typing, x, Tensor(axes, source.dtype), dim, start, start + 1)
-    )
+    return call.make(_replaced(call.typing, x, Tensor(axes, source.dtype), dim, start, start + 1))
 
 
 def _bound(value: int, size: int) -> int:

@@ -243,9 +243,7 @@ def stack(call: Call) -> Tensor:
     return call.make(join(call.typing, wide, dim))
 
 
-@rule(
-    "flip", "roll", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col"
-)
+@rule("flip", "roll", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col")
 def positional(call: Call) -> Tensor:
     """Operators that mix or move positions along some axes: those are fixed."""
     typing, x = call.typing, call.tensor("self")
