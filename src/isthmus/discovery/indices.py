@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from isthmus.discovery.nodes import Kind, Node, Terms, settle, size_of
+from isthmus.discovery.nodes import Kind, Node, Terms, below, settle, size_of
 from isthmus.discovery.program import Op
 
 
@@ -119,17 +119,20 @@ def _leading(op: Op, meaning: Index) -> Index | None:
 
 def covers(terms: Terms, leaves: Sequence[Node]) -> bool:
     """Whether the leaves fix one position along each of the terms."""
-    return all(_covered(term.node, leaves) for term in settle(terms))
+    return all(term.node.size == 1 or _covered(term.node, leaves) for term in settle(terms))
 
 
 def _covered(node: Node, leaves: Sequence[Node]) -> bool:
     node, _ = node.find()
-    if node.size == 1:
-        return True
     if node.kind is Kind.LEAF:
         return sum(leaf is node for leaf in leaves) == 1
-    parts = [_covered(part, leaves) for part, _ in node.parts]
-    return all(parts) if node.kind is Kind.PRODUCT else any(parts)
+    parts = [part.find()[0] for part, _ in node.parts]
+    if node.kind is Kind.PRODUCT:
+        return all(part.size == 1 or _covered(part, leaves) for part in parts)
+    # A part of a sum says where one stands only if it is nowhere else in the sum: a shifted copy
+    # makes all places the same.
+    inner = [leaf for part in parts for leaf in below(part) if leaf.kind is Kind.LEAF]
+    return len(set(inner)) == len(inner) and sum(_covered(p, leaves) for p in parts) == 1
 
 
 def leaf_nodes(terms: Terms) -> list[Node]:
