@@ -24,12 +24,21 @@ from isthmus.ground.errors import BadInput, CaptureFailed, IsthmusError, Unknown
 from isthmus.testing.zoo import entry, randomise
 
 
+@torch.library.custom_op("isthmus_tests::inward", mutates_args=())
+def inward(x: Tensor) -> Tensor:
+    """The same values in order."""
+    return x.sort(-1).values
+
+
+inward.register_fake(torch.empty_like)
+
+
 class Sorted(nn.Module):
-    """Sorting has no typing rule."""
+    """An operator of one's own has no typing rule."""
 
     def forward(self, x: Tensor) -> Tensor:
         """The same values in order."""
-        return x.sort(-1).values
+        return inward(x)
 
 
 def sorting() -> nn.Module:
@@ -42,7 +51,7 @@ def test_an_unknown_operator_is_pinned_named_and_warned_of(tools: SimpleNamespac
         symmetry = discover(sorting(), tools.noise(2, 6))
     said = [str(w.message) for w in caught if w.category is UnknownOperatorWarning]
     assert len(said) == 1
-    assert said[0].startswith("no typing rule for sort in 2 (test_discover.py:")
+    assert said[0].startswith("no typing rule for isthmus_tests.inward in 2 (test_discover.py:")
     assert said[0].endswith("): all that it touches is pinned")
     assert symmetry.warnings == tuple(said)
     assert str(symmetry).splitlines()[-1] == said[0]
@@ -53,7 +62,9 @@ def test_an_unknown_operator_is_pinned_named_and_warned_of(tools: SimpleNamespac
 def test_an_unknown_operator_is_refused_on_request(tools: SimpleNamespace) -> None:
     with pytest.raises(UnknownOperator) as caught:
         discover(sorting(), tools.noise(2, 6), unknown="raise")
-    assert caught.value.cause.startswith("no typing rule for sort in 2 (test_discover.py:")
+    assert caught.value.cause.startswith(
+        "no typing rule for isthmus_tests.inward in 2 (test_discover.py:"
+    )
     assert caught.value.remedy == (
         'write one with @isthmus.discovery.rules.rule, or pass unknown="pin" to keep all that it '
         "touches fixed"

@@ -77,13 +77,10 @@ def assemble(reading: Reading) -> Symmetry:
     solution = units.solve(reading.typing, held)
     order = list(dict.fromkeys(leaf for _, leaf in held))
     places = _places(reading)
-    movable = {
-        leaf
-        for leaf in order
-        if leaf.motions or leaf.indexes or any(solution.families.get(leaf, (0, 0)))
-    }
-    depends = families.dependencies(reading.typing.tensors, movable)
-    over = families.orient(depends, [leaf for leaf in order if leaf in movable])
+    movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
+    known = {leaf for leaf in order if leaf.size > 1 or leaf in movable}
+    depends = families.dependencies(reading.typing.tensors, known, reading.typing.selections)
+    over = families.orient(depends, [leaf for leaf in order if leaf in known], movable)
     for outer in {o for owners in over.values() for o in owners}:
         outer.motions &= SWAPS
     decided = _decide(reading, solution, over, places)
@@ -132,10 +129,11 @@ def _decide(
     """A named space with its group for every leaf on which something acts, outer ones first."""
     names = naming.names(places, over)
     decided: dict[Node, Leaf] = {}
+    keys = {key for owners in over.values() for key in owners}
     for leaf in sorted(over, key=lambda n: len(over[n])):
         mirrored = places[leaf][0][3]
         group = _group(leaf, solution, places[leaf], mirrored)
-        if not group.motions and not leaf.indexes:
+        if not group.motions and leaf not in keys:
             continue
         first = places[leaf]
         signs = tuple(

@@ -52,6 +52,7 @@ def cut_term(
         return cut_term(typing, axes, dim, place, start, stop)
     if node.kind is Kind.LEAF:
         if not node.tensors:
+            typing.mixed(axes, [dim])
             axes[dim][place] = typing.constant(stop - start)[0]
             return axes
         _refine(axes, dim, place, start, stop)
@@ -73,6 +74,7 @@ def _give_up(typing: Typing, axes: list[Terms], dim: int, size: int) -> list[Ter
     """A slice across a product: nothing may act on it."""
     for axis in axes:
         typing.pin(axis)
+    typing.mixed(axes, [dim])
     axes[dim] = typing.constant(size)
     return axes
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
+from isthmus.discovery.hidden import uncover
+from isthmus.discovery.indices import Counts, Index, carried, handed_on
 from isthmus.discovery.nodes import size_of
+from isthmus.discovery.positions import loosen, positionwise
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.rules import RULES, Call
 from isthmus.discovery.rules.broadcast import broadcast, steady
@@ -17,8 +20,9 @@ from isthmus.discovery.typing import Tensor, Typing
 from isthmus.ground.errors import UnknownOperator
 
 FILLS = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0,
-         "new_ones": 1.0}  # fmt: skip
-"""Operators that make a tensor of one number."""
+         "new_ones": 1.0, "empty": 0.0, "empty_like": 0.0, "new_empty": 0.0, "full": None,
+         "full_like": None, "new_full": None}  # fmt: skip
+"""Operators that make a tensor of one number; what nobody has written yet may be any."""
 
 
 class UnknownOperatorWarning(UserWarning):
@@ -58,8 +62,10 @@ def interpret(program: Program, unknown: str = "pin") -> Reading:
         _step(reading, op, unknown)
     typing.reason = "an output of the model"
     for name in program.outputs:
-        for axis in reading.tensors[name].axes:
+        tensor = reading.tensors[name]
+        for axis in (*tensor.axes, *([tensor.meaning.space] if tensor.meaning else ())):
             typing.pin(axis)
+    uncover(typing, reading.parameters.values())
     return reading
 
 
@@ -67,25 +73,47 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
     typing, tensors = reading.typing, reading.tensors
     if not op.outputs:
         return
-    if all(tensors[ref.name].inert for ref in op.refs()):
+    constant = op.target in FILLS and not isinstance(op.arguments.get("fill_value"), Ref)
+    if constant or all(tensors[ref.name].inert for ref in op.refs()):
         fill = FILLS.get(op.target)
-        if op.target in {"full", "full_like", "new_full"}:
-            value = op.arguments["fill_value"]
-            fill = float(value) if isinstance(value, (int, float)) else None
+        value = op.arguments.get("fill_value")
+        if op.target in FILLS and isinstance(value, (int, float)):
+            fill = float(value)
         for name, shape in zip(op.outputs, op.shapes, strict=True):
             tensors[name] = typing.inert(shape, fill)
         return
     typing.reason = op.where
-    call = Call(op, typing, tensors, reading.program)
+    call, meaning = _call(reading, op)
     made = _rule(reading, op, unknown)(call)
     listed = made if isinstance(made, list) else [made]
+    if meaning is not None:
+        listed = [
+            replace(tensor, meaning=handed_on(meaning, op, k, tensor.axes))
+            for k, tensor in enumerate(listed)
+        ]
     if len(listed) < len(op.outputs):
         listed = _with_statistics(reading, call, listed)
     for name, shape, tensor in zip(op.outputs, op.shapes, listed, strict=True):
         if tensor.sizes != shape.sizes:
             raise AssertionError(f"{op}: typed {tensor.sizes}, expected {shape.sizes}")
         tensors[name] = tensor if tensor.inert else typing.number(tensor)
+    if not positionwise(op):
+        for ref in op.refs():
+            loosen(typing, tensors[ref.name])
     _note_offset(reading, op)
+
+
+def _call(reading: Reading, op: Op) -> tuple[Call, Index | Counts | None]:
+    """The call, and what its results mean where it only moves an index."""
+    tensors = reading.tensors
+    known = {ref.name: tensors[ref.name] for ref in op.refs()}
+    kept = None
+    if len(known) == 1:
+        ((name, tensor),) = known.items()
+        kept = carried(op, tensor.meaning)
+        if kept is not None:
+            known[name] = replace(tensor, meaning=None)
+    return Call(op, reading.typing, known, reading.program), kept
 
 
 def _with_statistics(reading: Reading, call: Call, made: list[Tensor]) -> list[Tensor]:
@@ -124,7 +152,7 @@ def _rule(reading: Reading, op: Op, unknown: str) -> Callable[[Call], Tensor | l
 
 def _pointwise(call: Call) -> Tensor:
     """Any elementwise operator: permutations commute with it, nothing else is known."""
-    operands = [call.values[ref.name] for ref in call.op.refs()]
+    operands = [call.plain(ref) for ref in call.op.refs()]
     out = permuting(call, operands[0])
     for other in operands[1:]:
         alone = steady(call.typing)
@@ -136,7 +164,7 @@ def _pointwise(call: Call) -> Tensor:
 def _pin_all(call: Call) -> list[Tensor]:
     """An operator of which nothing is known: nothing may act on what it reads."""
     for ref in call.op.refs():
-        for axis in call.values[ref.name].axes:
+        for axis in call.plain(ref).axes:
             if size_of(axis):
                 call.typing.pin(axis)
     return [call.typing.inert(shape) for shape in call.op.shapes]

@@ -36,8 +36,7 @@ class Node:
     """A set of coordinates, in a union-find with refinement.
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
-    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``indexes``:
-    other spaces may vary along it though nothing acts on it. ``parts`` are the refined nodes with
+    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``parts`` are the refined nodes with
     their orientation. ``tensors`` are the numbers of all tensors in which the node occurs.
     """
 
@@ -45,7 +44,6 @@ class Node:
         "collapsed",
         "forward",
         "hint",
-        "indexes",
         "keeps_mean",
         "key",
         "kind",
@@ -67,7 +65,6 @@ class Node:
         self.key: Node | None = None
         self.collapsed = False
         self.keeps_mean = False
-        self.indexes = False
         self.tensors: set[int] = set()
         self.why: dict[str, set[Motion]] = {}
         self.hint = ""

@@ -51,6 +51,10 @@ class Op:
         """All tensors that the operator reads."""
         yield from _refs(self.arguments.values())
 
+    def shape(self, output: str) -> Shape:
+        """The shape of one of the results."""
+        return self.shapes[self.outputs.index(output)]
+
     @property
     def where(self) -> str:
         """For messages: operator, module, source line."""
@@ -94,6 +98,16 @@ class Program:
             for ref in op.refs():
                 found.setdefault(ref.name, []).append(op)
         return found
+
+    @cached_property
+    def makers(self) -> Mapping[str, Op]:
+        """The operator that computes each tensor, by its name."""
+        return {name: op for op in self.ops for name in op.outputs}
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor."""
+        maker = self.makers.get(name)
+        return self.shapes[name].sizes if maker is None else maker.shape(name).sizes
 
     def uses(self, parameter: str) -> int:
         """How many operators read a parameter, under any of its graph names."""

@@ -7,7 +7,7 @@ Rules (`isthmus.discovery.rules`) call the methods here: `tie`, `contract`, `ble
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,10 +15,11 @@ import torch
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
+from isthmus.discovery.hidden import Hidden
+from isthmus.discovery.indices import Counts, Index, Selection
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
-    PLANE,
     SWAPS,
     ZERO,
     Kind,
@@ -31,6 +32,7 @@ from isthmus.discovery.nodes import (
     size_of,
 )
 from isthmus.discovery.program import Shape
+from isthmus.discovery.ties import Worth
 
 
 @dataclass(slots=True)
@@ -38,12 +40,14 @@ class Tensor:
     """A typed tensor: one axis per dimension.
 
     ``inert`` tensors do not depend on parameters; ``fill`` is their value where it is one number.
+    ``meaning``: what integers point into, where that is known.
     """
 
     axes: list[Terms]
     dtype: torch.dtype
     inert: bool = False
     fill: float | None = None
+    meaning: Index | Counts | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -60,6 +64,9 @@ class Typing:
     frozen: list[Node] = field(default_factory=list)
     absorbed: dict[str, list[Absorbed]] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
+    worth: Mapping[str, Worth] | None = None
     reason: str = ""
 
     # -- making axes and tensors
@@ -149,13 +156,6 @@ class Typing:
             node.keeps_mean = True
         else:
             self.bound(node, SWAPS)
-
-    def in_plane(self, node: Node, planes: Terms) -> None:
-        """Two coordinates that only turn into each other, by an angle for each of ``planes``."""
-        self.bound(node, PLANE)
-        for term in planes:
-            for leaf in below(term.node):
-                leaf.indexes = True
 
     def still(self, axis: Terms) -> None:
         """The operator feels scales and signs: there can be none on this axis."""

@@ -88,7 +88,6 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
     typing.reason = now
     if leaf.keeps_mean:
         typing.keep_mean(node)
-    node.indexes |= leaf.indexes
     for inner in below(node):
         inner.tensors |= leaf.tensors
         for reason, lost in leaf.why.items():

@@ -45,8 +45,8 @@ def _others(call: Call, axes: list[Terms], top: int, bottom: int) -> list[Terms]
     return out
 
 
-@rule("amax", "amin", "max", "min", "logsumexp", "any", "all", "argmax", "argmin", "prod", "median")
-def largest(call: Call) -> Tensor | list[Tensor]:
+@rule("amax", "amin", "logsumexp", "any", "all", "prod")
+def largest(call: Call) -> Tensor:
     """Permutations of the reduced axis; for maxima, positive scales of the others."""
     typing, x = call.typing, call.tensor("self")
     axes = reduce(call, x, SWAPS)
@@ -56,13 +56,7 @@ def largest(call: Call) -> Tensor | list[Tensor]:
         typing.unflipped(axis)
         if not homogeneous:
             typing.unscaled(axis)
-    if call.op.target in {"argmax", "argmin"} or len(call.op.shapes) > 1:
-        for d in _reduced(call, x):
-            typing.pin(x.axes[d])
-    first = call.make(axes)
-    if len(call.op.shapes) == 1:
-        return first
-    return [first, *(typing.inert(shape) for shape in call.op.shapes[1:])]
+    return call.make(axes)
 
 
 @rule("linalg_vector_norm", "norm")

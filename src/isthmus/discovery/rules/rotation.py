@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from isthmus.discovery.nodes import NONE, Terms, settle
+from isthmus.discovery.nodes import NONE, PLANE
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.typing import Tensor
 
 
 @rule("isthmus.rotary")
@@ -21,16 +21,8 @@ def rotary(call: Call) -> Tensor:
         typing.pin(turned[last])
         return call.make(x.axes)
     pair, planes = pieces if call.get("halves", True) else reversed(pieces)
-    _turn(typing, pair, planes)
-    return call.make(x.axes)
-
-
-def _turn(typing: Typing, pair: Terms, planes: Terms) -> None:
-    """Both coordinates of a plane carry one scale; planes stay in place."""
+    # Both coordinates of a plane carry one scale; planes stay in place.
     typing.still(pair)
+    typing.restrict(pair, PLANE)
     typing.restrict(planes, NONE)
-    inner = settle(pair)
-    if len(inner) == 1:
-        typing.in_plane(inner[0].node, settle(planes))
-    else:
-        typing.pin(pair)
+    return call.make(x.axes)

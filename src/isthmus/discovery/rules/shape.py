@@ -30,6 +30,7 @@ def regroup(typing: Typing, axes: Sequence[Terms], sizes: Sequence[int]) -> list
         pieces = typing.split(terms, wanted)
         if pieces is None:
             typing.pin(terms)
+            typing.mixed([axis for axis in axes if axis not in taken], ())
             pieces = [typing.constant(n) if n != 1 else [] for n in wanted]
         out += pieces
     return out
@@ -242,9 +243,7 @@ def stack(call: Call) -> Tensor:
     return call.make(join(call.typing, wide, dim))
 
 
-@rule(
-    "flip", "roll", "cumsum", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col"
-)
+@rule("flip", "roll", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col")
 def positional(call: Call) -> Tensor:
     """Operators that mix or move positions along some axes: those are fixed."""
     typing, x = call.typing, call.tensor("self")
@@ -269,25 +268,6 @@ def positional(call: Call) -> Tensor:
             typing.still(x.axes[d])
         out.append(x.axes[d])
     return call.make(out)
-
-
-@rule("index", "index_select", "_unsafe_index")
-def index(call: Call) -> Tensor:
-    """Positions chosen by constants: those axes are fixed, the others pass."""
-    typing, x = call.typing, call.tensor("self")
-    if call.op.target == "index_select":
-        dim = call.dim("dim", len(x.axes))
-        typing.pin(x.axes[dim])
-        return call.make([*x.axes[:dim], typing.constant(call.sizes[dim]), *x.axes[dim + 1 :]])
-    indices = list(call.op.arguments["indices"])
-    chosen = [d for d, i in enumerate(indices) if i is not None]
-    for d in chosen:
-        typing.pin(x.axes[d])
-    kept = [axis for d, axis in enumerate(x.axes) if d not in chosen]
-    extra = len(call.sizes) - len(kept)
-    front = chosen[0] if chosen == list(range(chosen[0], chosen[0] + len(chosen))) else 0
-    new = [typing.constant(n) for n in call.sizes[front : front + extra]]
-    return call.make([*kept[:front], *new, *kept[front:]])
 
 
 @rule("diagonal")
