@@ -238,8 +238,12 @@ def _term(
         yield 0, (term,), (stride,), made
         return
     if isinstance(term, Choice):
-        for (start, factors, strides), then in _flat(term.parts[made[term.label]], stride, made):
-            yield start, factors, strides, then
+        # Its sum may stand inside the choice of another dimension, and come later.
+        known = made.get(term.label)
+        for k in range(len(term.parts)) if known is None else (known,):
+            assumed = {**made, term.label: k}
+            for (start, factors, strides), then in _flat(term.parts[k], stride, assumed):
+                yield start, factors, strides, then
         return
     begin = 0
     for k, part in enumerate(term.parts):
