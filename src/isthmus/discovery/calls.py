@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from isthmus.discovery.program import Shape
 
@@ -43,3 +43,9 @@ def shape_of(value: Tensor) -> Shape:
 def name_of(target: torch._ops.OpOverload) -> str:
     """The operator without overload; its namespace where that is not ``aten``."""
     return f"{target.namespace}.{target._schema.name.split('::')[-1]}".removeprefix("aten.")
+
+
+def mutates(node: fx.Node) -> bool:
+    """Whether a node of a graph writes into one of its arguments."""
+    schema = getattr(node.target, "_schema", None)
+    return bool(schema is not None and schema.is_mutable)

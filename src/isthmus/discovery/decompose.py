@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch._decomp import decomposition_table
+from torch._subclasses.functional_tensor import dispatch_functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from isthmus.discovery.calls import bind, name_of, shape_of
+from isthmus.discovery.calls import bind, mutates, name_of, shape_of
 from isthmus.discovery.program import Op, Ref, Shape
 
 
@@ -62,19 +63,12 @@ def _traced(op: Op, names: Sequence[str], shapes: Mapping[str, Shape]) -> fx.Gra
         op.overload in decomposition_table
     ) else {}  # fmt: skip
     given = [torch.empty(shapes[n].sizes, dtype=shapes[n].dtype, device="meta") for n in names]
-    call = _calling(op, names)
+    # Names stand for values here: what is written in place must be written anew.
+    call = dispatch_functionalize(_calling(op, names))
     graph = make_fx(call, decomposition_table=known)(*given)
-    if any(_mutates(node) for node in graph.graph.nodes):
-        # Names stand for values here: what is written in place must be written anew.
-        graph = make_fx(torch.func.functionalize(call), decomposition_table=known)(*given)
-    if any(_mutates(node) for node in graph.graph.nodes):
+    if any(mutates(node) for node in graph.graph.nodes):
         raise TypeError(f"{op.target} writes in place")
     return graph
-
-
-def _mutates(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return bool(schema is not None and schema.is_mutable)
 
 
 def _calling(op: Op, names: Sequence[str]) -> Callable[..., Any]:
