@@ -36,7 +36,8 @@ class Node:
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
     the business of units. ``parts`` are the refined nodes with their orientation. ``tensors`` are
-    the numbers of all tensors in which the node occurs.
+    the numbers of all tensors in which the node occurs. A sum whose parts do not follow one another
+    has ``places``: coordinate k of the parts laid end to end stands at ``places[k]``.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Node:
         "kind",
         "motions",
         "parts",
+        "places",
         "size",
         "tensors",
         "twist",
@@ -58,6 +60,7 @@ class Node:
         self.motions = motions
         self.kind = Kind.LEAF
         self.parts: tuple[tuple[Node, bool], ...] = ()
+        self.places: tuple[int, ...] = ()
         self.forward: Node | None = None
         self.twist = False
         self.key: Node | None = None

@@ -59,6 +59,7 @@ class Typing:
     frozen: list[Node] = field(default_factory=list)
     absorbed: dict[str, list[Absorbed]] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
+    pieces: list[list[Terms]] = field(default_factory=list)
     reason: str = ""
 
     # -- making axes and tensors
@@ -269,7 +270,15 @@ class Typing:
 
     def cut(self, axes: Sequence[Terms], dim: int, start: int, stop: int) -> list[Terms]:
         """The axes of ``tensor[..., start:stop, ...]`` along ``dim``."""
-        return cuts.cut(self, axes, dim, start, stop)
+        cut = cuts.cut(self, axes, dim, start, stop)
+        self.pieces.append(cut)
+        return cut
+
+    def choose(self, axes: Sequence[Terms], dim: int, places: Sequence[int]) -> list[Terms]:
+        """The axes of a tensor of which only some places along ``dim`` are kept, in this order."""
+        chosen = cuts.choose(self, axes, dim, places)
+        self.pieces.append(chosen)
+        return chosen
 
     def split(self, axis: Terms, sizes: Sequence[int]) -> list[Terms] | None:
         """The axis as a row-major product of axes of these sizes; None where it does not divide."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from isthmus.algebra.groups import Motion
+from isthmus.discovery import coordinates
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -27,7 +28,9 @@ Pairs: TypeAlias = "list[tuple[Occurrence, Occurrence]]"
 
 def match(typing: Typing, a: Terms, b: Terms, *, dual: bool) -> Pairs:
     """Make two axes the same (or each other's dual); returns the terms that now correspond."""
-    left, right = list(settle(a)), list(settle(b))
+    left, right = settle(a), settle(b)
+    if [t.node for t in left] != [t.node for t in right]:
+        left, right = coordinates.ordered(typing, left), coordinates.ordered(typing, right)
     pairs: Pairs = []
     while left and right:
         x, y = left.pop(0), right.pop(0)
@@ -207,6 +210,8 @@ def divide(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
         sizes = {part.size for part, _ in node.parts}
         if len(sizes) == 1:
             return _sum_as_product(term, node, dual)
+    if node.kind is Kind.SUM:
+        return coordinates.divide_sum(typing, term, leading)
     return None
 
 
