@@ -138,7 +138,10 @@ CUTS: dict[str, tuple[Forward, str]] = {
         lambda m, x: m.r4(torch.relu(m.a8(x)[:, ::2]) * torch.tanh(m.a8(x)[:, 1::2])),
         "M(4)",
     ),
-    "a stride that does not divide": (lambda m, x: m.r3(torch.relu(m.a8(x)[:, ::3])), "M⁺(3) × GL(5)"),
+    "a stride that does not divide": (
+        lambda m, x: m.r3(torch.relu(m.a8(x)[:, ::3])),
+        "M⁺(3) × GL(5)",
+    ),
     "overlapping slices": (
         lambda m, x: m.r5(torch.relu(m.a8(x)[:, :5])) + m.r5(torch.tanh(m.a8(x)[:, 3:])),
         "S(2)",

@@ -7,10 +7,8 @@ at the end (`isthmus.discovery.rejoin`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from isthmus.discovery import unify
 from isthmus.discovery.nodes import (
     NONE,
     ZERO,
@@ -18,7 +16,6 @@ from isthmus.discovery.nodes import (
     Node,
     Occurrence,
     Terms,
-    below,
     settle,
     size_of,
 )
@@ -28,26 +25,6 @@ if TYPE_CHECKING:
 
 LIMIT = 4096
 """The largest axis that is taken apart."""
-
-
-def take(
-    typing: Typing, axes: Sequence[Terms], dim: int, places: Sequence[int]
-) -> list[Terms] | None:
-    """The axes of a tensor after choosing places of one axis; None where they cannot be told."""
-    singles = spread(typing, axes[dim])
-    if singles is None:
-        return None
-    sums = {id(node) for term in settle(axes[dim]) for node in below(term.node)}
-    out = [settle(axis) for axis in axes]
-    for d, axis in enumerate(out):
-        for term in axis if d != dim else ():
-            owner = term.node.key.find()[0] if term.node.key is not None else None
-            if owner is not None and id(owner) in sums:
-                # Its key is a sum of other parts from here on: its members become one.
-                unify.collapse(typing, term.node)
-    out = [settle(axis) for axis in out]
-    out[dim] = typing.concatenate([[singles[place]] for place in places])
-    return out
 
 
 def spread(typing: Typing, axis: Terms) -> list[Occurrence] | None:
@@ -130,22 +107,6 @@ def _part(node: Node, place: int) -> tuple[int, int]:
             return k, place
         place -= part.size
     raise IndexError(place)
-
-
-def divide_sum(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
-    """A sum as a fixed axis of ``leading`` rows, and a family over it with the rows' parts."""
-    singles = spread(typing, [term])
-    if singles is None:
-        return None
-    inner = len(singles) // leading
-    rows = [singles[k * inner : (k + 1) * inner] for k in range(leading)]
-    key = Node(leading, NONE)
-    key.refine(Kind.SUM, [(Node(1, NONE), False) for _ in rows])
-    key.tensors |= term.node.find()[0].tensors
-    members = [typing.concatenate([[single] for single in row])[0] for row in rows]
-    for member in members:
-        member.node.tensors |= key.tensors
-    return [Occurrence(key, False, ZERO), unify.family_of(members, key)]
 
 
 def own_family(axis: Terms, place: int) -> bool:

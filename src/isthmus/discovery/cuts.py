@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from isthmus.discovery import coordinates, unify
-from isthmus.discovery.nodes import Kind, Node, Occurrence, Terms, settle, size_of
+from isthmus.discovery.nodes import Kind, Node, Occurrence, Terms, below, settle, size_of
 
 if TYPE_CHECKING:
     from isthmus.discovery.typing import Typing
@@ -36,10 +36,21 @@ def cut(typing: Typing, axes: Sequence[Terms], dim: int, start: int, stop: int) 
 
 def choose(typing: Typing, axes: Sequence[Terms], dim: int, places: Sequence[int]) -> list[Terms]:
     """The axes of a tensor after choosing places of ``dim`` that are no interval of its factors."""
-    chosen = coordinates.take(typing, axes, dim, places)
-    return (
-        _give_up(typing, [settle(a) for a in axes], dim, len(places)) if chosen is None else chosen
-    )
+    out = [settle(axis) for axis in axes]
+    singles = coordinates.spread(typing, axes[dim])
+    if singles is None:
+        return _give_up(typing, out, dim, len(places))
+    sums = {id(node) for term in settle(axes[dim]) for node in below(term.node)}
+    for d, axis in enumerate(out):
+        for term in axis if d != dim else ():
+            owner = term.node.key.find()[0] if term.node.key is not None else None
+            if owner is not None and id(owner) in sums:
+                # Its key is a sum of other parts from here on: its members become one.
+                unify.collapse(typing, term.node)
+    out = [settle(axis) for axis in out]
+    out[dim] = typing.concatenate([[singles[place]] for place in places])
+    typing.pieces.append(out)
+    return out
 
 
 def cut_term(

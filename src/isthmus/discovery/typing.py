@@ -274,12 +274,6 @@ class Typing:
         self.pieces.append(cut)
         return cut
 
-    def choose(self, axes: Sequence[Terms], dim: int, places: Sequence[int]) -> list[Terms]:
-        """The axes of a tensor of which only some places along ``dim`` are kept, in this order."""
-        chosen = cuts.choose(self, axes, dim, places)
-        self.pieces.append(chosen)
-        return chosen
-
     def split(self, axis: Terms, sizes: Sequence[int]) -> list[Terms] | None:
         """The axis as a row-major product of axes of these sizes; None where it does not divide."""
         rest = settle(axis)

@@ -211,7 +211,7 @@ def divide(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
         if len(sizes) == 1:
             return _sum_as_product(term, node, dual)
     if node.kind is Kind.SUM:
-        return coordinates.divide_sum(typing, term, leading)
+        return _divide_sum(typing, term, leading)
     return None
 
 
@@ -228,6 +228,22 @@ def _sum_as_product(term: Occurrence, node: Node, dual: bool) -> Terms:
         children = (term.unit.child(k, part) for k, (part, _) in enumerate(node.parts))
         unit = Unit(family).adopt(children)
     return [Occurrence(key, False, ZERO), Occurrence(family, dual, unit)]
+
+
+def _divide_sum(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
+    """Any other sum as a fixed axis of rows, and a family over it with the rows' coordinates."""
+    singles = coordinates.spread(typing, [term])
+    if singles is None:
+        return None
+    inner = len(singles) // leading
+    rows = [singles[k * inner : (k + 1) * inner] for k in range(leading)]
+    key = Node(leading, NONE)
+    key.refine(Kind.SUM, [(Node(1, NONE), False) for _ in rows])
+    key.tensors |= term.node.find()[0].tensors
+    members = [typing.concatenate([[single] for single in row])[0] for row in rows]
+    for member in members:
+        member.node.tensors |= key.tensors
+    return [Occurrence(key, False, ZERO), family_of(members, key)]
 
 
 def _divide_family(
