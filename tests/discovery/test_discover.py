@@ -119,13 +119,16 @@ def test_a_model_that_cannot_be_traced_is_refused(tools: SimpleNamespace) -> Non
     def forward(m: Any, x: Tensor) -> Any:
         return m.h(x) if float(x.sum()) > 0 else x
 
-    model = tools.written(forward, h=(6, 6))
+    # Without weights: with them, the path of the example is recorded (test_capture_fallback.py).
+    model = tools.written(forward, h=(6, 6)).to("meta")
     with pytest.raises(CaptureFailed) as caught:
-        discover(model, tools.noise(2, 6))
+        discover(model, tools.noise(2, 6).to("meta"))
     assert caught.value.cause.startswith("torch.export cannot trace Written on this example: ")
+    assert caught.value.cause.endswith("and without weights the model cannot be run either")
     assert caught.value.remedy == (
-        "give an example of the right shapes and dtypes, or wrap the model in a module whose "
-        "forward takes and returns tensors without data-dependent branches"
+        "build the model and the example with real tensors (a small configuration will do), so "
+        "that the path which the example takes can be recorded, or wrap the model in a module "
+        "whose forward does not branch on data"
     )
 
 

@@ -61,7 +61,7 @@ class Layout:
         matrix = matrix.flatten(2).sum(2) if matrix.dim() > 2 else matrix
         if self.groups == 1:
             return matrix @ vector
-        rows = matrix.unflatten(0, (self.groups, -1))
+        rows = matrix.reshape(self.groups, -1, matrix.shape[1])
         return (rows @ vector.view(self.groups, -1, 1)).flatten()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isthmus.algebra.groups import Character
-from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
+from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term, axis_size, step_of
 from isthmus.ground.errors import BadInput
 
 
@@ -23,7 +23,16 @@ def _term_text(term: Term, spaces: Mapping[str, Space]) -> str:
     parts = [axis_text(part, spaces) for part in term.parts]
     if isinstance(term, Choice):
         return f"{label}{{{' | '.join(parts)}}}"
-    return f"{label}({' + '.join(parts)})"
+    return f"{label}({' + '.join(parts)}){_places_text(term)}"
+
+
+def _places_text(term: Sum) -> str:
+    """Where the parts lie, if not one after the other: start and step, or all of them."""
+    words = []
+    for places in term.spans() if term.places else ():
+        step = step_of(places)
+        words.append(".".join(map(str, places)) if step is None else f"{places[0]}:{step}")
+    return "@" + ",".join(words) if words else ""
 
 
 def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
@@ -48,6 +57,7 @@ def _letter(k: int) -> str:
 
 
 _POWER = re.compile(r"([a-z]+)(-?\d+)?")
+_PLACES = re.compile(r"@((?:\d+(?::-?\d+|(?:\.\d+)*),?)+)")
 _TOKEN = re.compile(
     r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
     r"|(?P<name>[^\s(){}*^+|⊗:]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
@@ -96,7 +106,26 @@ class _Reader:
         self.position = closing.end()
         if kind == "{":
             return (Choice(tuple(parts), label),)
-        return (Sum(tuple(parts), label),) if len(parts) > 1 or label else parts[0]
+        places = self.places(parts)
+        return (
+            (Sum(tuple(parts), label, places),) if len(parts) > 1 or label or places else parts[0]
+        )
+
+    def places(self, parts: Sequence[Axis]) -> tuple[int, ...]:
+        """Where the parts lie, as `_places_text` writes it; nothing where that is not said."""
+        match = _PLACES.match(self.text, self.position)
+        if match is None:
+            return ()
+        words = match[1].split(",")
+        if len(words) != len(parts):
+            raise self.fail()
+        self.position = match.end()
+        found: list[int] = []
+        for word, part in zip(words, parts, strict=True):
+            start, _, step = word.partition(":")
+            evenly = (int(start) + int(step) * k for k in range(axis_size(part))) if step else ()
+            found += evenly if step else map(int, start.split("."))
+        return tuple(found)
 
     def powers(self, text: str, count: int) -> tuple[int, ...]:
         """Letters with powers, as `_factor_text` writes them."""

@@ -12,14 +12,15 @@ the group on it. Notation, as in einops::
 Where a space has several scales or signs they are called a, b, c, …: ``up^(a b-1;c)`` feels the
 first scale, the inverse of the second, and the third sign. ``up`` alone feels each of them once.
 A sum that a choice goes with carries a label, ``a:(1 + 1)``, and so does the choice,
-``a:{q | k}``.
+``a:{q | k}``. Parts that do not follow one another carry their places: in ``(p + q)@0:2,1:2`` the
+coordinates of p are every second from 0, those of q every second from 1; ``0.3.4`` lists them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -59,15 +60,34 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A concatenation of axes."""
+    """A concatenation of axes.
+
+    With ``places``, coordinate k of the parts laid end to end stands at ``places[k]``. A part whose
+    places are not evenly spaced is a single factor.
+    """
 
     parts: tuple[Axis, ...]
     label: str = ""
+    places: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
         """Of all parts together."""
         return sum(axis_size(part) for part in self.parts)
+
+    def spans(self) -> Iterator[tuple[int, ...]]:
+        """Where each part lies."""
+        begin = 0
+        for part in self.parts:
+            end = begin + axis_size(part)
+            yield self.places[begin:end] if self.places else tuple(range(begin, end))
+            begin = end
+
+
+def step_of(places: Sequence[int]) -> int | None:
+    """The distance between neighbours where it is always the same; None where it is not."""
+    steps = {b - a for a, b in itertools.pairwise(places)} or {1}
+    return steps.pop() if len(steps) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ from isthmus.discovery.nodes import (
     Node,
     Occurrence,
     Terms,
+    Unit,
     below,
     settle,
     unit_leaves,
 )
 from isthmus.discovery.redundant import without_redundant
+from isthmus.discovery.rejoin import rejoin
 from isthmus.discovery.units import Units
 
 WORDS = {
@@ -67,15 +69,9 @@ class Leaf:
 
 def assemble(reading: Reading) -> Symmetry:
     """Solve what was read, name the spaces, write down every rep."""
-    held = [
-        (unit, leaf)
-        for tensor in reading.parameters.values()
-        for axis in tensor.axes
-        for term in settle(axis)
-        for unit, leaf in unit_leaves(term.unit, term.node)
-    ]
-    solution = units.solve(reading.typing, held)
-    order = list(dict.fromkeys(leaf for _, leaf in held))
+    solution = units.solve(reading.typing, _held(reading))
+    rejoin(reading, solution)
+    order = list(dict.fromkeys(leaf for _, leaf in _held(reading)))
     places = _places(reading)
     movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
     known = {leaf for leaf in order if leaf.size > 1 or leaf in movable}
@@ -96,6 +92,17 @@ def assemble(reading: Reading) -> Symmetry:
     }
     whole = Symmetry(spaces, reps, dict(reading.program.aliases), tuple(reading.warnings))
     return without_redundant(whole)
+
+
+def _held(reading: Reading) -> list[tuple[Unit, Node]]:
+    """Every leaf of every parameter, with the unit with which it is felt."""
+    return [
+        (unit, leaf)
+        for tensor in reading.parameters.values()
+        for axis in tensor.axes
+        for term in settle(axis)
+        for unit, leaf in unit_leaves(term.unit, term.node)
+    ]
 
 
 Places: TypeAlias = "dict[Node, list[Place]]"
@@ -210,9 +217,9 @@ class _Writer:
         for self.at, axis in enumerate(axes):
             before: set[int] = set()
             for term in settle(axis):
-                for node in _families(term.node):
-                    key = id(node.key.find()[0]) if node.key else 0
-                    if key not in before and self._differs(Occurrence(node, False, term.unit)):
+                for family in _family_terms(term):
+                    key = id(family.node.key.find()[0]) if family.node.key else 0
+                    if key not in before and self._differs(family):
                         found.setdefault((key, self._home(key)))
                 before.add(id(term.node))
         return list(found)
@@ -256,10 +263,10 @@ class _Writer:
             parts.append(self._axis(settle([inner, *rest]), {**chosen, id(node): k}))
         label = self.labels.get((id(node), self.at), "")
         if not label:
-            parts = [p for part in parts for p in _flattened(part)]
+            parts = [p for part in parts for p in _flattened(part)] if not node.places else parts
             if all(len(p) == 1 and isinstance(p[0], Factor) and p[0].space is None for p in parts):
                 return Factor(sum(p[0].size for p in parts))
-        return Sum(tuple(parts), label)
+        return Sum(tuple(parts), label, node.places)
 
     def _family(self, term: Occurrence, chosen: dict[int, int]) -> Axis:
         node = term.node
@@ -282,6 +289,16 @@ class _Writer:
         return Factor(term.node.size, leaf.space.name, character)
 
 
+def _family_terms(term: Occurrence) -> list[Occurrence]:
+    """The families of a term, each with the unit that it has there."""
+    node = term.node
+    found = [term] if node.kind is Kind.FAMILY and not node.collapsed else []
+    for k, (part, turned) in enumerate(node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        found += [family for t in settle([inner]) for family in _family_terms(t)]
+    return found
+
+
 def _families(node: Node) -> list[Node]:
     node, _ = node.find()
     found = [node] if node.kind is Kind.FAMILY and not node.collapsed else []
@@ -290,7 +307,7 @@ def _families(node: Node) -> list[Node]:
 
 def _flattened(axis: Axis) -> list[Axis]:
     """A sum that stands alone as its parts."""
-    if len(axis) == 1 and isinstance(axis[0], Sum) and not axis[0].label:
+    if len(axis) == 1 and isinstance(axis[0], Sum) and not (axis[0].label or axis[0].places):
         return list(axis[0].parts)
     return [axis]
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from isthmus.discovery.decompose import Parts, decompose
 from isthmus.discovery.hidden import uncover
 from isthmus.discovery.indices import Counts, Index, carried, handed_on
 from isthmus.discovery.nodes import size_of
 from isthmus.discovery.positions import loosen, positionwise
-from isthmus.discovery.program import Op, Program, Ref
+from isthmus.discovery.program import PLAIN, Op, Program, Ref, Shape
 from isthmus.discovery.rules import RULES, Call
 from isthmus.discovery.rules.broadcast import broadcast, steady
 from isthmus.discovery.rules.pointwise import permuting
@@ -29,6 +30,10 @@ class UnknownOperatorWarning(UserWarning):
     """An operator without a typing rule was met; what it touches is pinned."""
 
 
+class RecordedPathWarning(UserWarning):
+    """The model could not be traced as a whole: one path through it was recorded."""
+
+
 @dataclass
 class Reading:
     """A program with a type for every tensor."""
@@ -39,6 +44,8 @@ class Reading:
     parameters: dict[str, Tensor]
     offsets: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
 
 
 def interpret(program: Program, unknown: str = "pin") -> Reading:
@@ -48,7 +55,10 @@ def interpret(program: Program, unknown: str = "pin") -> Reading:
         UnknownOperator: an operator has no rule and ``unknown`` is "raise".
     """
     typing = Typing()
-    reading = Reading(program, typing, {}, {}, {})
+    reading = Reading(program, typing, {}, {}, {}, list(program.notes), dict(program.shapes))
+    reading.read = {ref.name for op in program.ops for ref in op.refs()} | set(program.outputs)
+    for note in program.notes:
+        warnings.warn(note, RecordedPathWarning, stacklevel=3)
     for name, parameter in program.parameters.items():
         shape = program.shapes[name]
         if parameter not in reading.parameters:
@@ -71,20 +81,23 @@ def interpret(program: Program, unknown: str = "pin") -> Reading:
 
 def _step(reading: Reading, op: Op, unknown: str) -> None:
     typing, tensors = reading.typing, reading.tensors
+    reading.shapes.update(zip(op.outputs, op.shapes, strict=True))
     if not op.outputs:
+        if op.target not in PLAIN:
+            _read(reading, op)
         return
     constant = op.target in FILLS and not isinstance(op.arguments.get("fill_value"), Ref)
     if constant or all(tensors[ref.name].inert for ref in op.refs()):
-        fill = FILLS.get(op.target)
-        value = op.arguments.get("fill_value")
-        if op.target in FILLS and isinstance(value, (int, float)):
-            fill = float(value)
-        for name, shape in zip(op.outputs, op.shapes, strict=True):
-            tensors[name] = typing.inert(shape, fill)
+        _inert(reading, op)
         return
     typing.reason = op.where
     call, meaning = _call(reading, op)
-    made = _rule(reading, op, unknown)(call)
+    own = _own_rule(op)
+    parts = decompose(op, reading.shapes) if own is None else None
+    if parts is not None:
+        _step_parts(reading, op, parts, unknown)
+        return
+    made = (own or _no_rule(reading, op, unknown))(call)
     listed = made if isinstance(made, list) else [made]
     if meaning is not None:
         listed = [
@@ -116,11 +129,39 @@ def _call(reading: Reading, op: Op) -> tuple[Call, Index | Counts | None]:
     return Call(op, reading.typing, known, reading.program), kept
 
 
+def _read(reading: Reading, op: Op) -> None:
+    """Python reads a value: nothing may change it, since anything may depend on it."""
+    word = op.arguments.get("operator", op.target)
+    reading.typing.reason = f"{word}, whose value Python reads" + op.where.removeprefix(op.target)
+    _pin_all(Call(op, reading.typing, reading.tensors, reading.program))
+
+
+def _inert(reading: Reading, op: Op) -> None:
+    """An operator on tensors that no parameter enters."""
+    fill = FILLS.get(op.target)
+    value = op.arguments.get("fill_value")
+    if op.target in FILLS and isinstance(value, (int, float)):
+        fill = float(value)
+    for name, shape in zip(op.outputs, op.shapes, strict=True):
+        reading.tensors[name] = reading.typing.inert(shape, fill)
+
+
+def _step_parts(reading: Reading, op: Op, parts: Parts, unknown: str) -> None:
+    """An operator without a rule is what it is made of."""
+    for name, shape in parts.constants.items():
+        reading.shapes[name] = shape
+        reading.tensors[name] = reading.typing.inert(shape)
+    reading.read |= {ref.name for part in parts.ops for ref in part.refs()} | set(parts.outputs)
+    for part in parts.ops:
+        _step(reading, part, unknown)
+    for name, source in zip(op.outputs, parts.outputs, strict=True):
+        reading.tensors[name] = reading.tensors[source]
+
+
 def _with_statistics(reading: Reading, call: Call, made: list[Tensor]) -> list[Tensor]:
     """Further results (a norm's own statistics) that the rule leaves out: nobody reads them."""
-    op, program = call.op, reading.program
-    read = {ref.name for other in program.ops for ref in other.refs()} | set(program.outputs)
-    if read.intersection(op.outputs[len(made) :]):
+    op = call.op
+    if reading.read.intersection(op.outputs[len(made) :]):
         return _pin_all(call)
     return [*made, *(reading.typing.inert(shape) for shape in op.shapes[len(made) :])]
 
@@ -132,12 +173,18 @@ def _note_offset(reading: Reading, op: Op) -> None:
         reading.offsets[reading.program.parameters[ref.name]] = float(op.arguments["eps"])
 
 
-def _rule(reading: Reading, op: Op, unknown: str) -> Callable[[Call], Tensor | list[Tensor]]:
+def _own_rule(op: Op) -> Callable[[Call], Tensor | list[Tensor]] | None:
+    """The operator's own rule, or that of any elementwise function."""
     found = RULES.get(op.target) or RULES.get(op.target.rstrip("_"))
-    if found is not None:
+    if found is not None or op.overload is None:
         return found
     if torch.Tag.pointwise in op.overload.tags and len(op.outputs) == 1:
         return _pointwise
+    return None
+
+
+def _no_rule(reading: Reading, op: Op, unknown: str) -> Callable[[Call], Tensor | list[Tensor]]:
+    """Neither a rule nor parts: refuse, or pin and warn."""
     if unknown == "raise":
         raise UnknownOperator(
             f"no typing rule for {op.where}",
@@ -146,7 +193,7 @@ def _rule(reading: Reading, op: Op, unknown: str) -> Callable[[Call], Tensor | l
         )
     message = f"no typing rule for {op.where}: all that it touches is pinned"
     reading.warnings.append(message)
-    warnings.warn(message, UnknownOperatorWarning, stacklevel=4)
+    warnings.warn(message, UnknownOperatorWarning, stacklevel=5)
     return _pin_all
 
 

@@ -36,8 +36,10 @@ class Node:
     """A set of coordinates, in a union-find with refinement.
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
-    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``parts`` are the refined nodes with
-    their orientation. ``tensors`` are the numbers of all tensors in which the node occurs.
+    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``parts`` are
+    the refined nodes with their orientation. ``tensors`` are the numbers of all tensors in which
+    the node occurs. A sum whose parts do not follow one another has ``places``: coordinate k of the
+    parts laid end to end stands at ``places[k]``.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Node:
         "kind",
         "motions",
         "parts",
+        "places",
         "size",
         "tensors",
         "twist",
@@ -60,6 +63,7 @@ class Node:
         self.motions = motions
         self.kind = Kind.LEAF
         self.parts: tuple[tuple[Node, bool], ...] = ()
+        self.places: tuple[int, ...] = ()
         self.forward: Node | None = None
         self.twist = False
         self.key: Node | None = None

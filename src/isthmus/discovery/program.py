@@ -9,6 +9,23 @@ from typing import Any
 
 import torch
 
+READ = "isthmus.read"
+"""Pseudo-operator: Python reads the values of what it is given, so nothing may change them."""
+
+OVERWRITTEN = "isthmus.overwritten"
+"""Pseudo-operator: memory that was written through another view; a mixture of its sources."""
+
+
+PLAIN = frozenset(
+    {"size", "stride", "storage_offset", "sym_size", "sym_stride", "sym_numel", "numel", "dim",
+     "is_floating_point", "is_complex", "is_same_size", "is_signed", "is_contiguous",
+     "is_inference", "result_type", "can_cast", "is_nested", "is_conj",
+     "_has_compatible_shallow_copy_type",
+     "is_neg", "_assert_async", "_assert_tensor_metadata", "is_pinned", "is_set_to",
+     "_assert_scalar", "sym_constrain_range", "sym_constrain_range_for_size"}
+)  # fmt: skip
+"""Operators without a tensor for result that do not look at values (or only to raise)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -79,6 +96,7 @@ class Program:
         shapes: of every name that is not computed by an operator.
         aliases: state-dict names of tied tensors and the name under which each is kept.
         values: of constants, by graph name, where they are known.
+        notes: what whoever uses the symmetry should know of the capture.
     """
 
     ops: tuple[Op, ...]
@@ -89,6 +107,7 @@ class Program:
     shapes: Mapping[str, Shape]
     aliases: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def readers(self) -> Mapping[str, Sequence[Op]]:

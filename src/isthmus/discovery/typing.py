@@ -67,6 +67,7 @@ class Typing:
     selections: list[Selection] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
     worth: Mapping[str, Worth] | None = None
+    pieces: list[list[Terms]] = field(default_factory=list)
     reason: str = ""
 
     # -- making axes and tensors
@@ -285,7 +286,9 @@ class Typing:
 
     def cut(self, axes: Sequence[Terms], dim: int, start: int, stop: int) -> list[Terms]:
         """The axes of ``tensor[..., start:stop, ...]`` along ``dim``."""
-        return cuts.cut(self, axes, dim, start, stop)
+        cut = cuts.cut(self, axes, dim, start, stop)
+        self.pieces.append(cut)
+        return cut
 
     def split(self, axis: Terms, sizes: Sequence[int]) -> list[Terms] | None:
         """The axis as a row-major product of axes of these sizes; None where it does not divide."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from isthmus.algebra.groups import Motion
+from isthmus.discovery import coordinates
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -27,7 +28,9 @@ Pairs: TypeAlias = "list[tuple[Occurrence, Occurrence]]"
 
 def match(typing: Typing, a: Terms, b: Terms, *, dual: bool) -> Pairs:
     """Make two axes the same (or each other's dual); returns the terms that now correspond."""
-    left, right = list(settle(a)), list(settle(b))
+    left, right = settle(a), settle(b)
+    if [t.node for t in left] != [t.node for t in right]:
+        left, right = coordinates.ordered(typing, left), coordinates.ordered(typing, right)
     pairs: Pairs = []
     while left and right:
         x, y = left.pop(0), right.pop(0)
@@ -209,6 +212,8 @@ def divide(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
         sizes = {part.size for part, _ in node.parts}
         if len(sizes) == 1:
             return _sum_as_product(term, node, dual)
+    if node.kind is Kind.SUM:
+        return _divide_sum(typing, term, leading)
     return None
 
 
@@ -225,6 +230,22 @@ def _sum_as_product(term: Occurrence, node: Node, dual: bool) -> Terms:
         children = (term.unit.child(k, part) for k, (part, _) in enumerate(node.parts))
         unit = Unit(family).adopt(children)
     return [Occurrence(key, False, ZERO), Occurrence(family, dual, unit)]
+
+
+def _divide_sum(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
+    """Any other sum as a fixed axis of rows, and a family over it with the rows' coordinates."""
+    singles = coordinates.spread(typing, [term])
+    if singles is None:
+        return None
+    inner = len(singles) // leading
+    rows = [singles[k * inner : (k + 1) * inner] for k in range(leading)]
+    key = Node(leading, NONE)
+    key.refine(Kind.SUM, [(Node(1, NONE), False) for _ in rows])
+    key.tensors |= term.node.find()[0].tensors
+    members = [typing.concatenate([[single] for single in row])[0] for row in rows]
+    for member in members:
+        member.node.tensors |= key.tensors
+    return [Occurrence(key, False, ZERO), family_of(members, key)]
 
 
 def _divide_family(

@@ -170,7 +170,7 @@ def _stochastic(graph: Graph, name: str) -> bool:
         return False
     before = graph.size(refs[0].name)
     onward = carried(op, refs[0].name, before, len(before) - 1)
-    return bool(onward) and onward.get(name) == last and _stochastic(graph, refs[0].name)
+    return (onward or {}).get(name) == last and _stochastic(graph, refs[0].name)
 
 
 _HANDLERS = {

@@ -83,7 +83,8 @@ def _roots(graph: Graph, op: Op) -> Iterator[str]:
 
 def _stretch(graph: Graph, root: str) -> tuple[list[Op], str] | None:
     """The operators from the root to the tensor in which all that they compute comes together."""
-    inside, ops, open_names = {root}, [], {root}
+    ops: list[Op] = []
+    inside, open_names = {root}, {root}
     waiting = sorted({graph.made[o.outputs[0]] for o in graph.readers(root)}, key=graph.place)
     queued = set(waiting)
     while waiting and len(ops) < LONGEST:

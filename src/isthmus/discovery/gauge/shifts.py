@@ -176,12 +176,12 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
         return
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
         return
-    onward = passed(graph, op, name, labels)
-    if onward is None:
+    through = passed(graph, op, name, labels)
+    if through is None:
         if not unseen(graph, op, name, labels):
             fate.feel(labels)
         return
-    for result, (shown, times) in onward.items():
+    for result, (shown, times) in through.items():
         follow(graph, result, shown, fate, factor * times)
 
 

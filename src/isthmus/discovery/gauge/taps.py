@@ -14,7 +14,7 @@ from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.means import mixed
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
-from isthmus.discovery.program import Op, Ref
+from isthmus.discovery.program import Op
 
 
 def tap(graph: Graph) -> None:
@@ -27,15 +27,11 @@ def tap(graph: Graph) -> None:
         found = gain(graph, scaled)
         if found is None or found[2] != dim or not found[0].whole:
             continue
-        added = graph.only_reader(scaled.outputs[0])
-        bias = graph.private(added.arguments.get("other")) if _is_sum(added) else None
-        last = added if bias is not None and added is not None else scaled
+        added = graph.only_reader(scaled.outputs[0]) or scaled
+        bias = graph.private(added.arguments.get("other")) if added.target == "add" else None
+        last = added if bias is not None else scaled
         for reader in _readers(graph, last.outputs[0], dim, set()):
             _tap(graph, reader, found[0].parameter, bias, core)
-
-
-def _is_sum(op: Op | None) -> bool:
-    return op is not None and op.target == "add" and isinstance(op.arguments.get("other"), Ref)
 
 
 def _readers(graph: Graph, name: str, dim: int, seen: set[str]) -> list[Linear]:

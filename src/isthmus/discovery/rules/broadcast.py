@@ -150,10 +150,11 @@ def comparison(call: Call) -> Tensor:
         typing.unflipped(axis)
         if y is None and call.get("other", 0) != 0:
             typing.unscaled(axis)
-    return call.make([_unitless(axis) for axis in axes])
+    return call.make([unitless(axis) for axis in axes])
 
 
-def _unitless(axis: Terms) -> Terms:
+def unitless(axis: Terms) -> Terms:
+    """The same coordinates, without scale or sign."""
     return [type(t)(t.node, t.dual, ZERO) for t in axis]
 
 
@@ -193,7 +194,7 @@ def where(call: Call) -> Tensor:
 
 def _expanded(call: Call, mask: Tensor, chosen: Tensor) -> Tensor:
     """Axes that only the mask has stay the mask's."""
-    axes = broadcast(call.typing, mask, chosen, lambda m, a: a, _unitless, lambda a: a)
+    axes = broadcast(call.typing, mask, chosen, lambda m, a: a, unitless, lambda a: a)
     return call.make(axes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.algebra.groups import Motion
 from isthmus.discovery.nodes import SWAPS, TURNS, Terms
+from isthmus.discovery.rules.broadcast import unitless
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor
 
@@ -45,8 +46,8 @@ def _others(call: Call, axes: list[Terms], top: int, bottom: int) -> list[Terms]
     return out
 
 
-@rule("amax", "amin", "logsumexp", "any", "all", "prod")
-def largest(call: Call) -> Tensor:
+@rule("amax", "amin", "logsumexp", "any", "all", "prod", "median", "nanmedian", "mode", "kthvalue")
+def largest(call: Call) -> Tensor | list[Tensor]:
     """Permutations of the reduced axis; for maxima, positive scales of the others."""
     typing, x = call.typing, call.tensor("self")
     axes = reduce(call, x, SWAPS)
@@ -56,7 +57,14 @@ def largest(call: Call) -> Tensor:
         typing.unflipped(axis)
         if not homogeneous:
             typing.unscaled(axis)
-    return call.make(axes)
+    if call.op.target in {"argmax", "argmin"} or len(call.op.shapes) > 1:
+        for d in _reduced(call, x):
+            typing.pin(x.axes[d])
+    first = call.make(axes)
+    if len(call.op.shapes) == 1:
+        return first
+    # Where the largest is found goes with the coordinates that are kept, but has no unit.
+    return [first, call.make([unitless(axis) for axis in axes], 1)]
 
 
 @rule("linalg_vector_norm", "norm")

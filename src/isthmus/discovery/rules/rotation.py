@@ -20,9 +20,11 @@ def rotary(call: Call) -> Tensor:
     if pieces is None:
         typing.pin(turned[last])
         return call.make(x.axes)
-    pair, planes = pieces if call.get("halves", True) else reversed(pieces)
+    pair, planes = pieces if call.get("halves", True) else pieces[::-1]
     # Both coordinates of a plane carry one scale; planes stay in place.
     typing.still(pair)
     typing.restrict(pair, PLANE)
     typing.restrict(planes, NONE)
+    # Nothing may vary along the two: they are mixed.
+    typing.number(Tensor([*x.axes[:last], planes], x.dtype))
     return call.make(x.axes)

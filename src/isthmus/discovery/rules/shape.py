@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isthmus.discovery.cuts import choose
 from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor, Typing
@@ -185,9 +186,7 @@ def _strided(call: Call, x: Tensor, dim: int, start: int, stop: int, step: int) 
     if size % step == 0 and start < step and stop > size - step:
         pieces = typing.split(x.axes[dim], [size // step, step])
     if pieces is None:
-        for axis in x.axes:
-            typing.pin(axis)
-        return typing.inert(call.op.shapes[0]).axes
+        return choose(typing, x.axes, dim, range(start, stop, step))
     axes = [*x.axes[:dim], pieces[0], pieces[1], *x.axes[dim + 1 :]]
     return take(typing, axes, dim + 1, start)
 
