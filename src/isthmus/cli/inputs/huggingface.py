@@ -38,13 +38,7 @@ def from_folder(folder: Path, *, values: bool) -> nn.Module:
         BadInput: there is no config.json, or transformers does not know its model.
     """
     given = _read(folder)
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtra(
-            f"{folder} is a Hugging Face folder, which needs transformers",
-            "install it: pip install 'isthmus[hf]'",
-        ) from error
+    transformers = _transformers(folder)
     model_class = _class(transformers, given, folder)
     try:
         config = transformers.CONFIG_MAPPING[given["model_type"]].from_dict(_plain(given))
@@ -66,6 +60,17 @@ def from_folder(folder: Path, *, values: bool) -> nn.Module:
     model.register_forward_hook(_results)
     model.eval()
     return model
+
+
+def _transformers(folder: Path) -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtra(
+            f"{folder} is a Hugging Face folder, which needs transformers",
+            "install it: pip install 'isthmus[hf]'",
+        ) from error
+    return transformers
 
 
 def _read(folder: Path) -> dict[str, Any]:
