@@ -33,6 +33,7 @@ POSITIONWISE = SAME | COPIES | CUTS | frozenset({
     "index", "_unsafe_index", "index_select", "embedding", "gather", "take_along_dim", "scatter",
     "scatter_add", "scatter_reduce", "index_add", "index_put", "one_hot", "cat", "stack",
     "concat", "concatenate", "repeat", "slice_scatter", "select_scatter", "type_as", "copy",
+    "isthmus.rotary", "isthmus.mean_of_squares",
 })  # fmt: skip
 """Operators that take no position of an axis for another: what they move, they name (`mixed`)."""
 
