@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("matching", "discovery", "planted")
+NAMES = ("matching", "discovery", "planted", "completeness")
 
 
 def main(words: list[str]) -> int:
@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
         print((__doc__ or "").strip(), end="\n\n")
         for name in NAMES:
             summary = (importlib.import_module(name).__doc__ or "").strip().splitlines()[0]
-            print(f"{name:10} {summary}")
+            print(f"{name:12} {summary}")
         return 0
     chosen, options = (words[:1], words[1:]) if words[:1] and words[0] in NAMES else (NAMES, words)
     if words and chosen is NAMES:

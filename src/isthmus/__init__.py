@@ -16,7 +16,7 @@ from isthmus.algebra.groups import (
     Wreath,
 )
 from isthmus.alignment import Alignment, WeightMatching, align
-from isthmus.discovery import discover, explain, verify
+from isthmus.discovery import Completeness, completeness, discover, explain, verify
 from isthmus.ground import (
     Certificate,
     IsthmusError,
@@ -53,6 +53,7 @@ __all__ = [
     "Barrier",
     "Block",
     "Certificate",
+    "Completeness",
     "Connection",
     "Element",
     "Factor",
@@ -83,6 +84,7 @@ __all__ = [
     "align",
     "barrier",
     "check",
+    "completeness",
     "connect",
     "discover",
     "distances",

@@ -209,7 +209,7 @@ CLOSED = [
     some
     for some in SUBSETS
     if (Motion.TURN not in some or {Motion.SWAP, Motion.FLIP} <= some)
-    and (Motion.SHEAR not in some or len(some) == len(Motion))
+    and (Motion.SHEAR not in some or set(Motion) - {Motion.SHIFT} <= some)
 ]
 
 

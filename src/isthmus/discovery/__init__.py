@@ -1,5 +1,8 @@
 """A module becomes a `Symmetry`: capture, typing, assembly, verification."""
 
+from isthmus.discovery.completeness import Completeness as Completeness
+from isthmus.discovery.completeness import completeness as completeness
+from isthmus.discovery.directions import Direction as Direction
 from isthmus.discovery.discover import discover as discover
 from isthmus.discovery.explain import explain as explain
 from isthmus.discovery.interpret import UnknownOperatorWarning as UnknownOperatorWarning

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from isthmus.algebra.groups import FLOAT
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.discovery.capture import Example, as_inputs
-from isthmus.discovery.precision import DoublePrecision
+from isthmus.discovery.capture import Example
+from isthmus.discovery.evaluation import Inputs, double_inputs, perturbed, run
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.params import params_of
 
@@ -41,10 +40,10 @@ def verify(
     """
     double = copy.deepcopy(model).to(FLOAT).eval()
     generator = torch.Generator().manual_seed(seed)
-    inputs = _inputs(example, generator)
+    inputs = double_inputs(example, generator)
     params = {n: t.to(FLOAT) if t.is_floating_point() else t for n, t in params_of(double).items()}
     if randomise:
-        params = _perturbed(params, generator)
+        params = perturbed(params, generator)
     before = run(double, params, inputs)
     worst = 0.0
     for _ in range(samples):
@@ -58,23 +57,6 @@ def verify(
         margin=TOLERANCE - worst,
         evidence={"relative_error": worst, "samples": samples, "seed": seed, "culprits": culprits},
     )
-
-
-def run(
-    model: nn.Module, params: Params, inputs: tuple[tuple[Any, ...], dict[str, Any]]
-) -> list[Tensor]:
-    """All tensors that the model returns with these parameters."""
-    # Copies, because a model may write into its inputs and buffers.
-    args, kwargs, own = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, (*inputs, params))
-    narrow = torch.get_default_dtype()
-    torch.set_default_dtype(FLOAT)
-    try:
-        with torch.no_grad(), DoublePrecision():
-            out = torch.func.functional_call(model, own, args, kwargs, tie_weights=True)
-    finally:
-        torch.set_default_dtype(narrow)
-    leaves, _ = torch.utils._pytree.tree_flatten(out)
-    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 def relative_change(before: list[Tensor], after: list[Tensor]) -> float:
@@ -101,41 +83,11 @@ def _change(a: Tensor, b: Tensor) -> float:
     return change if change == change else float("inf")
 
 
-def _inputs(example: Example, generator: torch.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The example in float64; float inputs of zeros are replaced by noise, so that they count."""
-
-    def wide(value: Any) -> Any:
-        if isinstance(value, Tensor) and value.is_floating_point():
-            plain = value.device.type == "meta" or not bool(value.any())
-            noise = torch.randn(value.shape, generator=generator, dtype=FLOAT)
-            return noise if plain else value.to(FLOAT)
-        return value
-
-    args, kwargs = as_inputs(example)
-    return tuple(wide(a) for a in args), {k: wide(v) for k, v in kwargs.items()}
-
-
-def _perturbed(params: Params, generator: torch.Generator) -> Params:
-    """Each tensor plus noise of its own size; variances stay positive because they are scaled."""
-    out: Params = {}
-    for name, tensor in params.items():
-        if not tensor.is_floating_point() or not tensor.numel():
-            out[name] = tensor
-            continue
-        noise = torch.randn(tensor.shape, generator=generator, dtype=FLOAT)
-        if bool((tensor > 0).all()):
-            out[name] = tensor * torch.exp(0.3 * noise)
-        else:
-            size = float(tensor.square().mean().sqrt()) or 0.1
-            out[name] = tensor + 0.3 * size * noise
-    return out
-
-
 def _culprits(
     symmetry: Symmetry,
     model: nn.Module,
     params: Params,
-    inputs: tuple[tuple[Any, ...], dict[str, Any]],
+    inputs: Inputs,
     before: list[Tensor],
     generator: torch.Generator,
 ) -> list[str]:

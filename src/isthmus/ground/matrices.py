@@ -46,3 +46,11 @@ def orientation(matrix: Tensor) -> Tensor:
     """The signs of the determinants, ``(*batch,)``."""
     out: Tensor = torch.linalg.slogdet(matrix)[0]
     return out
+
+
+def helmert(size: int) -> Tensor:
+    """An orthonormal basis of the vectors that sum to zero, ``(size - 1, size)``, float64."""
+    rows = torch.tril(torch.ones(size - 1, size, dtype=torch.float64))
+    k = torch.arange(1, size, dtype=torch.float64)
+    rows[torch.arange(size - 1), torch.arange(1, size)] = -k
+    return rows / (k * (k + 1)).sqrt().unsqueeze(1)

@@ -30,6 +30,7 @@ class Motion(Enum):
     STRETCH = "stretch"
     TURN = "turn"
     SHEAR = "shear"
+    SHIFT = "shift"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,39 @@ class AbstractMatrix(Group):
         return group, lambda c: Character(c.dual, (-1 if c.dual else 1,) * scales, (1,) * flips)
 
 
+class AbstractRotation(AbstractMatrix):
+    """A closed group of orthogonal matrices."""
+
+    @abstractmethod
+    def nearest(self, overlap: Tensor) -> Tensor:
+        """The element with the largest trace against an overlap, ``(*batch, n, n)``."""
+
+    def inverse(self, g: Tensor) -> Tensor:
+        """The transpose."""
+        return g.mT
+
+    def matrix(self, g: Tensor, character: Character) -> Tensor:
+        """An orthogonal matrix is its own inverse transpose."""
+        return g
+
+    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
+        return curves.rotation_curve(flow)
+
+    def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
+        """Check the Gram matrix."""
+        if matrix.shape != (self.size, self.size):
+            return f"shape {tuple(matrix.shape)}, expected {(self.size, self.size)}"
+        gap = float((matrix @ matrix.mT - torch.eye(self.size, dtype=matrix.dtype)).abs().max())
+        return f"Q Qᵀ differs from 1 by {gap:.3g}" if gap > tolerance else None
+
+    def fit(self, source: Tensor, target: Tensor) -> Tensor:
+        """Procrustes: the nearest element to ``target sourceᵀ``."""
+        return self.nearest(target.to(FLOAT) @ source.to(FLOAT).mT)
+
+
 @final
 @dataclass(frozen=True, slots=True)
-class Orthogonal(AbstractMatrix):
+class Orthogonal(AbstractRotation):
     """O(n): rotations and reflections, as of a residual stream between norms without gain."""
 
     size: int
@@ -114,14 +144,6 @@ class Orthogonal(AbstractMatrix):
     def name(self) -> str:
         """``O(n)``."""
         return f"O({self.size})"
-
-    def inverse(self, g: Tensor) -> Tensor:
-        """The transpose."""
-        return g.mT
-
-    def matrix(self, g: Tensor, character: Character) -> Tensor:
-        """An orthogonal matrix is its own inverse transpose."""
-        return g
 
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
@@ -146,19 +168,9 @@ class Orthogonal(AbstractMatrix):
         row, column = torch.tril_indices(self.size, self.size, -1)
         return skew[..., row, column]
 
-    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
-        return curves.rotation_curve(flow)
-
-    def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
-        """Check the Gram matrix."""
-        if matrix.shape != (self.size, self.size):
-            return f"shape {tuple(matrix.shape)}, expected {(self.size, self.size)}"
-        gap = float((matrix @ matrix.mT - torch.eye(self.size, dtype=matrix.dtype)).abs().max())
-        return f"Q Qᵀ differs from 1 by {gap:.3g}" if gap > tolerance else None
-
-    def fit(self, source: Tensor, target: Tensor) -> Tensor:
-        """Procrustes: the polar factor of ``target sourceᵀ``."""
-        return matrices.rotation(target.to(FLOAT) @ source.to(FLOAT).mT)
+    def nearest(self, overlap: Tensor) -> Tensor:
+        """The rotation with the largest trace against an overlap: its polar factor."""
+        return matrices.rotation(overlap)
 
 
 @final
@@ -167,7 +179,7 @@ class GeneralLinear(AbstractMatrix):
     """GL(n): any invertible change of basis, as of an attention head's keys or a linear layer."""
 
     size: int
-    motions = frozenset(Motion)
+    motions = frozenset(Motion) - {Motion.SHIFT}
 
     @property
     def lie_dim(self) -> int:  # type: ignore[override]
