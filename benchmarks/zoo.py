@@ -24,6 +24,12 @@ HEAD = (
 )  # fmt: skip
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 TOLERANCE = 1e-9
+LEGEND = """\
+*Error*: the largest relative change of the outputs under 20 random elements of the whole group, in
+float64, at two scales. *Explained / flat*: independent directions of the group's orbit, and all
+directions in which the function does not change to first order. ≀: a group for every value of
+another space; powers count equal groups.
+"""
 
 
 def main(words: list[str]) -> None:
@@ -142,9 +148,10 @@ def _summary(found: list[dict[str, Any]]) -> list[str]:
     whole = [one for one in counted if one["explained"] == one["nullity"]]
     slow = sorted((o for o in typed if o["beyond"] > 0.5), key=lambda o: -o["beyond"])
     times = ", ".join(f"{o['name']} {o['beyond']:.2f} s" for o in slow) or "none"
+    names = ", ".join(o["name"] for o in wrong) or "none"
+    refused = ", ".join(o["name"] for o in found if "refused" in o) or "none"
     return [
-        f"{len(found)} models; wrong: {', '.join(o['name'] for o in wrong) or 'none'}; "
-        f"refused: {', '.join(o['name'] for o in found if 'refused' in o) or 'none'}.",
+        f"{len(found)} models; wrong: {names}; refused: {refused}.",
         f"Something kept fixed for want of a rule: {sum(bool(o['warnings']) for o in typed)}.",
         f"Flat directions counted for {len(counted)}, explained in full for {len(whole)}.",
         f"More than 0.5 s beyond the export: {times}.",
@@ -161,17 +168,17 @@ def _document(found: list[dict[str, Any]], words: list[str]) -> str:
     def line(cells: Any) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    made = [
-        "# The zoo\n",
+    origin = (
         f"Made by `python benchmarks {' '.join(['zoo', *words])}` (`make zoo`) on "
         f"{datetime.datetime.now(datetime.UTC).date()}: isthmus {isthmus.__version__}, "
         f"torch {torch.__version__}, transformers {transformers.__version__}, Python "
         f"{platform.python_version()}. Every model is of `isthmus.testing.zoo`, with randomised "
-        "parameters.\n",
-        "*Error*: the largest relative change of the outputs under 20 random elements of the "
-        "whole group, in float64, at two scales. *Explained / flat*: independent directions of "
-        "the group's orbit, and all directions in which the function does not change to first "
-        "order. ≀: a group for every value of another space; powers count equal groups.\n",
+        "parameters.\n"
+    )
+    made = [
+        "# The zoo\n",
+        origin,
+        LEGEND,
         *(f"* {said}" for said in _summary(found)),
         "",
         line(HEAD),
@@ -191,9 +198,9 @@ def _refusals(found: list[dict[str, Any]]) -> list[str]:
             out.append(f"* {one['name']}: {text}{f' ({times} times)' if times > 1 else ''}")
     out += [] if len(out) > 1 else ["Nothing."]
     out.append("\n## Directions that stay unexplained\n")
-    out += [
-        f"* {one['name']}: {'; '.join(one['moves'])}" for one in found if one.get("moves")
-    ] or ["None."]
+    out += [f"* {one['name']}: {'; '.join(one['moves'])}" for one in found if one.get("moves")] or [
+        "None."
+    ]
     return out
 
 
