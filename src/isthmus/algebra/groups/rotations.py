@@ -10,7 +10,6 @@ from typing import final
 import torch
 from torch import Tensor
 
-
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion
 from isthmus.algebra.groups.matrix import AbstractRotation, Orthogonal
 from isthmus.algebra.groups.monomial import monomial
