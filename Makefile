@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 REPORT ?= demo-report
 # The stamp is named by the content of what it depends on, so a fresh date on a file reinstalls nothing.
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help install demo test test-all coverage lint format bench clean
+.PHONY: help install demo test test-all coverage lint format bench zoo clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1  \2/p' Makefile
@@ -47,6 +47,9 @@ format: install ## rewrite the sources in the house format
 
 bench: install ## run the benchmarks
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks
+
+zoo: install ## write docs/zoo.md: every model of the zoo, its group, the checks, the times
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks zoo --write docs/zoo.md
 
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) $(REPORT) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,16 +10,17 @@ from hypothesis import strategies as st
 
 from isthmus.discovery import discover, verify
 from isthmus.ground.certificates import Verdict
+from isthmus.testing.composed import OPERATORS, SHAPES, Step, compose, draw
 
-Step = tuple[int, int, int, int]
+step = st.tuples(
+    st.integers(0, len(OPERATORS) - 1), st.integers(0, 7), st.integers(0, 7), st.integers(0, 23)
+)
+shapes = st.sampled_from(SHAPES)
 
-step = st.tuples(st.integers(0, 32), st.integers(0, 7), st.integers(0, 7), st.integers(0, 23))
-shapes = st.sampled_from([(2, 6), (2, 3, 4), (2, 4, 6)])
 
-
-def check(steps: list[Step], shape: tuple[int, ...], tools: SimpleNamespace) -> bool:
+def check(steps: list[Step], shape: tuple[int, ...]) -> bool:
     """Whether something acts on the network; fails if the claim does not hold."""
-    net, example, text = tools.compose(steps, shape)
+    net, example, text = compose(OPERATORS, steps, shape)
     with warnings.catch_warnings():
         # writing into a part of a tensor is pinned, so far
         warnings.filterwarnings("ignore", message="no typing rule for (slice_scatter|fill)")
@@ -33,22 +32,12 @@ def check(steps: list[Step], shape: tuple[int, ...], tools: SimpleNamespace) -> 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(step, min_size=2, max_size=8), shape=shapes)
-def test_forty_networks(steps: list[Step], shape: tuple[int, ...], tools: SimpleNamespace) -> None:
-    check(steps, shape, tools)
+def test_forty_networks(steps: list[Step], shape: tuple[int, ...]) -> None:
+    check(steps, shape)
 
 
-def drawn(seed: int, tools: SimpleNamespace) -> tuple[list[Step], tuple[int, ...]]:
-    rng = random.Random(seed)
-    shape = rng.choice([(2, 6), (2, 3, 4), (2, 4, 6)])
-    count = len(tools.operators)
-    return [
-        (rng.randrange(count), rng.randrange(8), rng.randrange(8), rng.randrange(24))
-        for _ in range(rng.randint(4, 10))
-    ], shape
-
-
-def test_most_composed_networks_have_a_symmetry(tools: SimpleNamespace) -> None:
-    found = [check(*drawn(seed, tools), tools) for seed in range(30)]
+def test_most_composed_networks_have_a_symmetry() -> None:
+    found = [check(*draw(OPERATORS, seed)) for seed in range(30)]
     assert sum(found) >= 24
 
 
@@ -69,12 +58,12 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_the_fuzzer_has_found(name: str, tools: SimpleNamespace) -> None:
-    check(*FOUND[name], tools)
+def test_what_the_fuzzer_has_found(name: str) -> None:
+    check(*FOUND[name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
-def test_many_networks(block: int, tools: SimpleNamespace) -> None:
+def test_many_networks(block: int) -> None:
     for seed in range(1000 + 50 * block, 1050 + 50 * block):
-        check(*drawn(seed, tools), tools)
+        check(*draw(OPERATORS, seed))

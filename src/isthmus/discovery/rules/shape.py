@@ -176,7 +176,7 @@ def slice_(call: Call) -> Tensor:
 
 
 def _wrap(index: int, size: int) -> int:
-    return index + size if index < 0 else index
+    return max(index + size, 0) if index < 0 else index
 
 
 def _strided(call: Call, x: Tensor, dim: int, start: int, stop: int, step: int) -> list[Terms]:

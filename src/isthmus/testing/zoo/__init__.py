@@ -11,7 +11,14 @@ from __future__ import annotations
 from functools import cache
 
 from isthmus.ground.errors import BadInput, closest
-from isthmus.testing.zoo import attention, convolutional, dense, language, sequence
+from isthmus.testing.zoo import (
+    attention,
+    convolutional,
+    dense,
+    hugging_face,
+    language,
+    sequence,
+)
 from isthmus.testing.zoo.convolutional import resnet20
 from isthmus.testing.zoo.dense import mlp_with
 from isthmus.testing.zoo.entry import Entry, Inputs, as_dtype, randomise, run
@@ -33,7 +40,7 @@ __all__ = [
 @cache
 def zoo() -> tuple[Entry, ...]:
     """Every model, always in the same order."""
-    parts = (dense, convolutional, sequence, attention, language)
+    parts = (dense, convolutional, sequence, attention, language, hugging_face)
     return tuple(one for part in parts for one in part.entries())
 
 

@@ -25,8 +25,9 @@ class Entry:
         build: Makes the model, in evaluation mode; equal weights at every call.
         example: Makes its inputs; equal values at every call. Batch size 2.
         tags: What kind it is: "smooth" (as a function of its parameters) or "relu" (piecewise),
-            "conv", "norm", "attention", "recurrent", "tokens" (integer inputs), "tied", "hf",
-            "peers15" (the nets of the peer survey).
+            "conv", "norm", "attention", "experts", "recurrent", "tokens" (integer inputs), "tied",
+            "unused" (some parameters, such as a pooler's, are not read by this output), "hf"
+            (of transformers), "peers15" (the nets of the peer survey).
         needs: The optional extra it needs, if any.
     """
 
