@@ -17,7 +17,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Value, Wreath, monomial
 from isthmus.algebra.groups.base import Motion
 from isthmus.algebra.reps import Block, Rep
-from isthmus.algebra.spaces import Space
+from isthmus.algebra.spaces import Reason, Space
 from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
 
 Params: TypeAlias = "dict[str, Tensor]"
@@ -32,12 +32,14 @@ class Symmetry:
         reps: one rep for every entry of the state dict.
         aliases: names of tied weights and the name under which each is kept.
         warnings: what discovery could not type, and what that cost.
+        pinned: for each axis of a parameter, who pinned what of it is fixed.
     """
 
     spaces: Mapping[str, Space]
     reps: Mapping[str, Rep]
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(default_factory=dict, compare=False)
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""

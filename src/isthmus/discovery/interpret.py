@@ -35,6 +35,7 @@ class Reading:
     parameters: dict[str, Tensor]
     offsets: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def interpret(program: Program, unknown: str = "pin") -> Reading:
@@ -48,11 +49,14 @@ def interpret(program: Program, unknown: str = "pin") -> Reading:
     for name, parameter in program.parameters.items():
         shape = program.shapes[name]
         if parameter not in reading.parameters:
+            typing.reason = "its numbers are not floating"
             known = shape.dtype.is_floating_point
             axes = [typing.free(n) if known else typing.constant(n) for n in shape.sizes]
             reading.parameters[parameter] = typing.number(Tensor(axes, shape.dtype, not known))
         reading.tensors[name] = reading.parameters[parameter]
     for name in (*program.inputs, *program.constants):
+        typing.reason = f"the input {name}" if name in program.inputs else "a constant"
+        reading.origins[name] = typing.reason
         reading.tensors[name] = typing.inert(program.shapes[name])
     for op in program.ops:
         _step(reading, op, unknown)
@@ -72,7 +76,10 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
         if op.target in {"full", "full_like", "new_full"}:
             value = op.arguments["fill_value"]
             fill = float(value) if isinstance(value, (int, float)) else None
+        known = (reading.origins.get(ref.name, "a constant") for ref in op.refs())
+        typing.reason = next((origin for origin in known if origin != "a constant"), "a constant")
         for name, shape in zip(op.outputs, op.shapes, strict=True):
+            reading.origins[name] = typing.reason
             tensors[name] = typing.inert(shape, fill)
         return
     typing.reason = op.where

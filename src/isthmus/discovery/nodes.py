@@ -36,12 +36,14 @@ class Node:
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
     the business of units. ``parts`` are the refined nodes with their orientation. ``tensors`` are
-    the numbers of all tensors in which the node occurs.
+    the numbers of all tensors in which the node occurs. ``given`` nodes are no unknowns: axes of
+    inputs and constants.
     """
 
     __slots__ = (
         "collapsed",
         "forward",
+        "given",
         "hint",
         "key",
         "kind",
@@ -65,6 +67,7 @@ class Node:
         self.tensors: set[int] = set()
         self.why: dict[str, set[Motion]] = {}
         self.hint = ""
+        self.given = False
 
     def find(self) -> tuple[Node, bool]:
         """The node that stands for this one, and whether its dual is meant."""
@@ -170,6 +173,17 @@ def below(node: Node) -> Iterator[Node]:
     yield node
     for part, _ in node.parts:
         yield from below(part)
+
+
+def opened(term: Occurrence) -> Terms:
+    """The occurrences of leaves that an occurrence is made of."""
+    if term.node.kind is Kind.LEAF:
+        return [term]
+    out = []
+    for k, (part, turned) in enumerate(term.node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        out += [leaf for t in settle([inner]) for leaf in opened(t)]
+    return out
 
 
 def unit_leaves(unit: Unit, node: Node) -> list[tuple[Unit, Node]]:

@@ -70,7 +70,10 @@ class Typing:
 
     def constant(self, size: int) -> Terms:
         """An axis on which nothing acts."""
-        return [Occurrence(Node(size, NONE), False, ZERO)]
+        node = Node(size, NONE)
+        node.given = True
+        node.because(self.reason, Motion)
+        return [Occurrence(node, False, ZERO)]
 
     def repeated(self, size: int) -> Terms:
         """An axis along which the tensor does not vary: permutations keep it, scales do not."""
