@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.algebra import elements
+from isthmus.algebra import elements, printing
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Value, Wreath, monomial
 from isthmus.algebra.groups.base import Motion
@@ -208,11 +208,18 @@ class Symmetry:
             "warnings": list(self.warnings),
         }
 
+    def table(self) -> str:
+        """All spaces and all reps, one row for each parameter."""
+        return printing.table(self)
+
     def __str__(self) -> str:
-        groups = " × ".join(str(space) for space in self.spaces.values())
-        width = max((len(name) for name in self.reps), default=0)
-        rows = [f"  {n:<{width}} : {r.text(self.spaces)}" for n, r in self.reps.items()]
-        return "\n".join([groups or "1 (no symmetry)", *rows, *self.warnings])
+        return printing.summary(self)
+
+    def __format__(self, spec: str) -> str:
+        return self.table() if spec == "full" else format(str(self), spec)
+
+    def _repr_html_(self) -> str:
+        return printing.markup(self)
 
 
 def _single(tensor: Tensor) -> Tensor:
