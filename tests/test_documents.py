@@ -7,6 +7,7 @@ block of kind ``text`` right after a Python block is what that block prints.
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import re
 import sys
 import types
@@ -38,6 +39,9 @@ def test_code_runs_and_prints_what_is_shown(
     monkeypatch.chdir(tmp_path)
     for target in list(RULES):  # a document may add rules: afterwards there are none but ours
         monkeypatch.setitem(RULES, target, RULES[target])
+    # Python shows lines of a document as it shows those of a file, wherever the tests run.
+    known = (len(text), None, text.splitlines(keepends=True), name)
+    monkeypatch.setitem(linecache.cache, name, known)
     before = set(RULES)
     module = types.ModuleType("document")  # dataclasses look their module up
     monkeypatch.setitem(sys.modules, "document", module)

@@ -8,6 +8,7 @@ entry has for itself ``aᵢ``. Linear in the length of the listing.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -159,7 +160,9 @@ def body_of(run: Run) -> str:
     felt = []
     for k, letter in enumerate(first.letters):
         alone = any(entry.letters[k] != letter for entry in run.entries)
-        felt.append(letter + "".join(SUBSCRIPTS[LETTERS.index(x)] for x in letters.values()) * alone)
+        felt.append(
+            letter + "".join(SUBSCRIPTS[LETTERS.index(x)] for x in letters.values()) * alone
+        )
     body = _fill("".join(first.shape[1:]), "\0", shown)
     return _fill(body, "\1", felt)
 
@@ -186,7 +189,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def _tails(name: str) -> list[str]:
     parts = name.split(".")
     tails = [".".join(parts[k:]) for k in range(len(parts) - 1, -1, -1)]
-    return [t for t in tails if t == name or len(t.partition(".")[0]) > 1 and t[0].isalpha()]
+    return [t for t in tails if t == name or (len(t.partition(".")[0]) > 1 and t[0].isalpha())]
 
 
 def _fill(text: str, hole: str, values: Sequence[str]) -> str:
@@ -196,7 +199,7 @@ def _fill(text: str, hole: str, values: Sequence[str]) -> str:
 
 def ranges(values: Sequence[int]) -> str:
     """Sorted numbers in short: ``0…31``, ``0,2…30``, ``0…4,6…10``."""
-    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(values)}
     if len(values) > 3 and len(steps) == 1 and steps != {1}:
         return f"{values[0]},{values[1]}…{values[-1]}"
     spans: list[list[int]] = []

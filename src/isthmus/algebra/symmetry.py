@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.algebra import elements, printing
+from isthmus.algebra import elements, printing, serial
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Value, Wreath, monomial
 from isthmus.algebra.groups.base import Motion
@@ -39,7 +39,9 @@ class Symmetry:
     reps: Mapping[str, Rep]
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(default_factory=dict, compare=False)
+    pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(
+        default_factory=dict, compare=False
+    )
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""
@@ -189,24 +191,16 @@ class Symmetry:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "lie_dim": self.lie_dim,
-            "log_components": self.log_components,
-            "spaces": {
-                name: {
-                    "size": s.size,
-                    "group": str(s.group),
-                    "over": list(s.over),
-                    "lie_dim": self.copies(name) * s.group.lie_dim,
-                    "log_components": self.copies(name) * s.group.log_components,
-                    "why": list(s.why),
-                }
-                for name, s in self.spaces.items()
-            },
-            "reps": {name: rep.text(self.spaces) for name, rep in self.reps.items()},
-            "aliases": dict(self.aliases),
-            "warnings": list(self.warnings),
-        }
+        return serial.to_json(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Symmetry:
+        """The inverse of `to_json`.
+
+        Raises:
+            BadInput: the data are not those of a symmetry; says where.
+        """
+        return serial.from_json(cls, data)
 
     def table(self) -> str:
         """All spaces and all reps, one row for each parameter."""

@@ -27,6 +27,7 @@ from isthmus.discovery.nodes import (
 from isthmus.discovery.redundant import without_redundant
 from isthmus.discovery.units import Units
 
+
 @dataclass
 class Leaf:
     """What is decided about one leaf: its space, and how occurrences become characters."""

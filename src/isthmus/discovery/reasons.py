@@ -16,13 +16,16 @@ class Told:
 
     def __init__(self, program: Program) -> None:
         self._ops = {op.where: op for op in program.ops}
+        self._rank = {where: k for k, where in enumerate(self._ops)}
         self._made: dict[Reason, Reason] = {}
         self._known: dict[Node, tuple[Reason, ...]] = {}
 
     def reasons(self, leaf: Node) -> tuple[Reason, ...]:
         """Who bounded a leaf, in the order of the program."""
         if leaf not in self._known:
-            found = (self._reason(where, frozenset(lost)) for where, lost in leaf.why.items())
+            last = len(self._rank)
+            said = sorted(leaf.why.items(), key=lambda item: self._rank.get(item[0], last))
+            found = (self._reason(where, frozenset(lost)) for where, lost in said)
             self._known[leaf] = tuple(found)
         return self._known[leaf]
 

@@ -192,7 +192,7 @@ def _spaces(connection: Connection) -> list[dict[str, Any]]:
             "size": space.size,
             "over": " × ".join(space.over),
             "group": str(space.group),
-            "why": "; ".join(space.why[:3]),
+            "why": "; ".join(map(str, space.why[:3])),
             "lie_dim": symmetry.copies(name) * space.group.lie_dim,
             "log_components": f"{symmetry.copies(name) * space.group.log_components:.1f}",
             "moved": connection.moved.get(name, "does nothing"),
