@@ -80,7 +80,7 @@ def from_json(kind: type[Symmetry], data: object) -> Symmetry:
         _check_absorbed(name, rep, reps)
     aliases = _mapping(whole.get("aliases", {}), "aliases")
     for name, kept in aliases.items():
-        if kept not in reps:
+        if _text(kept, f"the alias {name!r}") not in reps:
             raise BadInput(f"the alias {name!r} stands for {kept!r}, which has no rep", REMEDY)
     warnings = _sequence(whole.get("warnings", []), "warnings")
     pinned = _mapping(whole.get("pinned", {}), "pinned")
@@ -154,8 +154,9 @@ def _parameter(field: dataclasses.Field[Any], value: object, where: str) -> Any:
 
 
 def _rep(name: str, text: object, spaces: Mapping[str, Space]) -> Rep:
+    said = _text(text, f"the rep of {name}")
     try:
-        return Rep.parse(_text(text, f"the rep of {name}"), spaces)
+        return Rep.parse(said, spaces)
     except BadInput as error:
         raise BadInput(f"the rep of {name}: {error.cause}", error.remedy) from error
 
@@ -177,13 +178,14 @@ def _pins(name: str, data: object, reps: Mapping[str, Rep]) -> tuple[tuple[Reaso
 def _reason(data: object, where: str) -> Reason:
     fields = _mapping(data, f"a reason of {where}")
     words = _sequence(fields.get("lost", []), f"a reason of {where}")
-    if unknown := [word for word in words if word not in _MOTIONS]:
+    lost = [_text(word, f"a lost motion of {where}") for word in words]
+    if unknown := [word for word in lost if word not in _MOTIONS]:
         known = ", ".join(_MOTIONS)
         raise BadInput(f"{where} lost {unknown[0]!r}, which is no motion", f"use {known}")
     texts = [_text(fields.get(key, ""), f"{key} of a reason of {where}")
              for key in ("module", "source", "line")]  # fmt: skip
     operator = _text(_get(fields, "operator", f"a reason of {where}"), f"an operator of {where}")
-    return Reason(operator, frozenset(_MOTIONS[word] for word in words), *texts)
+    return Reason(operator, frozenset(_MOTIONS[word] for word in lost), *texts)
 
 
 def _get(data: Mapping[str, Any], key: str, where: str) -> Any:
