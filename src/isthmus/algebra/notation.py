@@ -33,7 +33,7 @@ def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
     character = factor.character
     if character == natural:
         return quoted(factor.space)
-    if character == natural.inverse():
+    if character.dual and character == natural.inverse():
         return f"{quoted(factor.space)}*"
     dual = "*" if character.dual else ""
     felt = [(k, power) for k, power in enumerate(character.scales) if power]

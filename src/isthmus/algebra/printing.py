@@ -43,8 +43,9 @@ def summary(symmetry: Symmetry) -> str:
     """
     if len(symmetry.reps) <= SCREEN:
         return table(symmetry)
-    rows = _with_short_names(symmetry, folded_rows(symmetry, list(symmetry.reps)))
-    groups = _joined(folded_spaces(symmetry)) if symmetry.spaces else NOTHING
+    runs = _space_runs(symmetry)
+    rows = _with_short_names(runs, folded_rows(symmetry, list(symmetry.reps)))
+    groups = _joined([_factor(run) for run in runs]) if runs else NOTHING
     note = f"{len(symmetry.spaces)} spaces, {len(symmetry.reps)} parameters"
     if any("{" in name for name, _ in rows):
         note += "; i, j: the numbers in braces"
@@ -54,9 +55,11 @@ def summary(symmetry: Symmetry) -> str:
     return "\n".join([groups, *_aligned(rows), f"({note})", *folded_warnings(symmetry.warnings)])
 
 
-def _with_short_names(symmetry: Symmetry, rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _with_short_names(
+    runs: Sequence[Run], rows: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """The same rows with spaces by the ends of their names, which the first line has in full."""
-    short = short_names([name_of(run, free=True) for run in _space_runs(symmetry)])
+    short = short_names([name_of(run, free=True) for run in runs])
     spelled = re.compile(r"[^\s()*^+|⊗`]+")
     return [(n, spelled.sub(lambda m: short.get(m[0], m[0]), body)) for n, body in rows]
 
