@@ -102,11 +102,13 @@ def test_notebooks_see_both():
 
 def test_eighty_layers_print_at_once():
     symmetry = transformer(80)
-    str(symmetry)
-    start = time.perf_counter()
-    text = str(symmetry)
-    assert time.perf_counter() - start < 0.2
-    assert len(text.splitlines()) < SCREEN
+    assert len(str(symmetry).splitlines()) < SCREEN
+    spent = []
+    for _ in range(3):
+        start = time.process_time()
+        str(symmetry)
+        spent.append(time.process_time() - start)
+    assert min(spent) < 0.2
 
 
 def listed(*lines: tuple[str, str]) -> list[tuple[str, str]]:

@@ -33,8 +33,13 @@ def discover(
     ] = False,
     explain: Annotated[
         str | None,
-        typer.Option("--explain", metavar="SPACE", help="Why this space has its group."),
+        typer.Option(
+            "--explain", metavar="NAME", help="Why this space has its group, or a parameter is so."
+        ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every parameter, also those of repeated blocks.")
+    ] = False,
     unknown: Annotated[
         Unknown,
         typer.Option(
@@ -56,7 +61,7 @@ def discover(
         )
         step("verifying", 1, 2)
         certificate = discovery.verify(symmetry, module, inputs, seed=seed) if verify else None
-    show_symmetry(symmetry)
+    show_symmetry(symmetry, full=full)
     found = dict(symmetry.to_json())
     if explain is not None:
         found["explanation"] = discovery.explain(symmetry, explain)

@@ -32,12 +32,19 @@ class Repair(StrEnum):
 
 CheckpointA = Annotated[Path, typer.Argument(metavar="A", help="The checkpoint aligned to.")]
 CheckpointB = Annotated[Path, typer.Argument(metavar="B", help="The checkpoint that is moved.")]
-ModelOption = Annotated[
-    str,
+_MODEL = typer.Option(
+    "--model",
+    metavar="FACTORY",
+    help="file.py:factory or pkg.module:factory, a callable that returns the module.",
+)
+ModelOption = Annotated[str, _MODEL]
+ModelOrSymmetryOption = Annotated[str | None, _MODEL]
+SymmetryOption = Annotated[
+    Path | None,
     typer.Option(
-        "--model",
-        metavar="FACTORY",
-        help="file.py:factory or pkg.module:factory, a callable that returns the module.",
+        "--symmetry",
+        metavar="FILE",
+        help="Instead of --model: what `isthmus discover --json FILE` wrote of it.",
     ),
 ]
 ExampleOption = Annotated[

@@ -6,15 +6,19 @@ from isthmus.cli.inputs.examples import Example, example_for, parse_example
 from isthmus.cli.inputs.models import load_model
 from isthmus.cli.inputs.outputs import claim
 from isthmus.cli.inputs.provenance import provenance
+from isthmus.cli.inputs.symmetries import load_checkpoints, load_symmetry, require_one
 
 __all__ = [
     "Example",
     "claim",
     "example_for",
     "load_checkpoint",
+    "load_checkpoints",
     "load_data",
     "load_model",
+    "load_symmetry",
     "parse_example",
     "provenance",
+    "require_one",
     "thinned",
 ]
