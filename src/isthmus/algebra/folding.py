@@ -81,18 +81,19 @@ class Run:
     entries: list[Entry] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
 
+    def modes_with(self, entry: Entry) -> list[int]:
+        """How each number in the body goes on with one more entry: 0 where it does not."""
+        if not self.entries:
+            return [_BOTH] * len(entry.slots)
+        first = self.entries[0]
+        return [
+            mode & _modes(a, b, first.numbers, entry.numbers, place)
+            for (place, a), (_, b), mode in zip(first.slots, entry.slots, self.modes, strict=True)
+        ]
+
     def takes(self, entry: Entry) -> bool:
         """Whether the entry goes on as those before it; if so it is in."""
-        if not self.entries:
-            self.entries.append(entry)
-            self.modes = [_BOTH] * len(entry.slots)
-            return True
-        first = self.entries[0]
-        pairs = zip(first.slots, entry.slots, self.modes, strict=True)
-        modes = [
-            mode & _modes(a, b, first.numbers, entry.numbers, place)
-            for (place, a), (_, b), mode in pairs
-        ]
+        modes = self.modes_with(entry)
         if all(modes):
             self.entries.append(entry)
             self.modes = modes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import example_for, load_data, load_model
+from isthmus.cli.inputs import claim, example_for, load_data, load_model
 from isthmus.cli.options import (
     DataOption,
     ExampleOption,
@@ -20,6 +21,8 @@ from isthmus.cli.options import (
     Unknown,
 )
 from isthmus.cli.showing import show_symmetry
+from isthmus.ground.writing import atomic_write
+from isthmus.report import network_svg
 
 
 @verb
@@ -37,6 +40,12 @@ def discover(
             "--explain", metavar="NAME", help="Why this space has its group, or a parameter is so."
         ),
     ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw", metavar="FILE", help="A picture of the network and its spaces: .svg."
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Every parameter, also those of repeated blocks.")
     ] = False,
@@ -52,6 +61,8 @@ def discover(
     force: ForceOption = False,
 ) -> Outcome:
     """Discover the symmetry group of a model: the type of every parameter."""
+    if draw is not None:
+        claim(draw, force=force)
     module = load_model(model)
     inputs = example_for(example, load_data(data) if data and not example else None)
     with screen.progress("discover") as step:
@@ -66,6 +77,10 @@ def discover(
     if explain is not None:
         found["explanation"] = discovery.explain(symmetry, explain)
         screen.say(found["explanation"])
+    if draw is not None:
+        order = discovery.parameter_order(module, inputs)
+        atomic_write(draw, network_svg(symmetry, order))
+        screen.say(f"wrote {draw}")
     if certificate is not None:
         found["certificate"] = certificate.to_json()
         screen.say(str(certificate))
