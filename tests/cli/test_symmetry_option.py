@@ -84,3 +84,13 @@ def test_all_rows_are_shown_where_asked(files, run):
     assert "29 × M⁺(8)[" in short
     assert len(full.splitlines()) == 1 + 60 + 1
     assert run(*words, "--explain", "4.weight").out.count("axis") == 2
+
+
+def test_the_network_is_drawn(files, run):
+    picture = files.folder / "network.svg"
+    words = ["discover", "--model", files.model(), "--example", "2x64", "--draw", picture]
+    ran = run(*words)
+    assert ran.code == 0, ran.err
+    assert picture.read_text().startswith('<svg class="network"')
+    refused(run(*words), "exists already")
+    assert run(*words, "--force").code == 0

@@ -99,6 +99,14 @@ class Node:
         return f"<{self.kind.value} {self.size} {id(self) & 0xFFFF:x}>"
 
 
+def given(size: int, reason: str) -> Node:
+    """A node that is no unknown: nothing acts on it, because of what it is."""
+    node = Node(size, NONE)
+    node.given = True
+    node.because(reason, Motion)
+    return node
+
+
 class Unit:
     """An unknown log-scale and sign, one per coordinate of its node; `ZERO` is the known zero."""
 

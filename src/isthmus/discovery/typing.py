@@ -26,6 +26,7 @@ from isthmus.discovery.nodes import (
     Terms,
     Unit,
     below,
+    given,
     settle,
     size_of,
 )
@@ -70,10 +71,7 @@ class Typing:
 
     def constant(self, size: int) -> Terms:
         """An axis on which nothing acts."""
-        node = Node(size, NONE)
-        node.given = True
-        node.because(self.reason, Motion)
-        return [Occurrence(node, False, ZERO)]
+        return [Occurrence(given(size, self.reason), False, ZERO)]
 
     def repeated(self, size: int) -> Terms:
         """An axis along which the tensor does not vary: permutations keep it, scales do not."""

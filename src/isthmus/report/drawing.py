@@ -27,13 +27,14 @@ _PALETTE = (
 )  # fmt: skip
 _STYLE = """
 .network text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1b2430}
-.network .soft{fill:#6b7683}.network .small{font-size:11.5px}
-.network .rep,.network .rep tspan{font:11.5px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.network .bold{font-weight:600}.network .frame{fill:#8a94a0;fill-opacity:.07;stroke:#8a94a0;stroke-opacity:.35}
-.network .cell{fill:#fff;stroke:#b9c0c8}.network .paper{fill:#fff}
-.network .still{fill:#c9ced4}
+.network .soft{fill:#6b7683}.network .small{font-size:11.5px}.network .bold{font-weight:600}
+.network .rep,.network .rep tspan{
+font:11.5px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.network .frame{fill:#8a94a0;fill-opacity:.07;stroke:#8a94a0;stroke-opacity:.35}
+.network .cell{fill:#fff;stroke:#b9c0c8}.network .paper{fill:#fff}.network .still{fill:#c9ced4}
 @media(prefers-color-scheme:dark){.network text{fill:#e8e6df}.network .soft{fill:#9aa5b1}
-.network .cell{fill:#222b35;stroke:#556270}.network .paper{fill:#181f27}.network .still{fill:#46525e}}
+.network .cell{fill:#222b35;stroke:#556270}.network .paper{fill:#181f27}
+.network .still{fill:#46525e}}
 """.replace("\n", "")
 
 
@@ -75,12 +76,15 @@ class _Picture:
         wide, legend = self._legend()
         right = max([self.text_x + width for width, _ in texts] + [wide, 460.0])
         width, height = right + 24, self.plan.height + 40
+        head = (
+            f'<svg class="network" xmlns="http://www.w3.org/2000/svg" role="img" '
+            f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
+            f"<title>The network and its spaces</title><style>{_STYLE}</style>"
+            '<rect class="paper" width="100%" height="100%"/>'
+        )
         return "".join(
             [
-                f'<svg class="network" xmlns="http://www.w3.org/2000/svg" role="img" '
-                f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-                f'height="{height:.0f}"><title>The network and its spaces</title>'
-                f'<style>{_STYLE}</style><rect class="paper" width="100%" height="100%"/>',
+                head,
                 *(self._frame(frame, width) for frame in self._outer_first()),
                 *(self._lane(space) for space in self.plan.spans),
                 *(self._row(row) for row in self.plan.rows),

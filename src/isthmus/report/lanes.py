@@ -113,7 +113,7 @@ def _stack(
     """Place parts below ``y``; returns where they end."""
     for part in parts:
         if isinstance(part, Block):
-            begin = y + 8
+            begin = y + 12
             y = _stack(outline, part.parts, made, begin + 26, level + 1) + 8
             made.frames.append(Frame(part.title, part.count, level, begin, y))
             y += 10
