@@ -127,7 +127,8 @@ class Backwards(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head, self.stem, self.idle = nn.Linear(8, 2), nn.Linear(3, 8), nn.Linear(2, 2)
+        self.head, self.stem = nn.Linear(8, 2), nn.Linear(3, 8)
+        self.idle = nn.Linear(2, 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(n, 3) to (n, 2)."""
