@@ -250,7 +250,9 @@ def test_the_program_can_be_read() -> None:
 def test_reasons_name_the_operator_the_module_and_the_line() -> None:
     symmetry = discover(entry("mlp_gelu").build(), entry("mlp_gelu").example())
     (reason,) = symmetry.spaces["fc1"].why
-    assert reason.startswith("gelu (dense.py:")
+    assert str(reason).startswith("gelu (dense.py:")
+    assert (reason.operator, reason.module) == ("gelu", "")
+    assert reason.line == "x = self.activation(self.fc1(x))"
 
 
 def test_verify_does_not_take_nan_for_agreement(tools: SimpleNamespace) -> None:

@@ -41,14 +41,36 @@ def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
     natural = spaces[factor.space].group.natural
     character = factor.character
     if character == natural:
-        return factor.space
-    if character == natural.inverse():
-        return f"{factor.space}*"
+        return quoted(factor.space)
+    if character.dual and character == natural.inverse():
+        return f"{quoted(factor.space)}*"
     dual = "*" if character.dual else ""
     felt = [(k, power) for k, power in enumerate(character.scales) if power]
     scales = " ".join(f"{_letter(k)}{'' if power == 1 else power}" for k, power in felt)
     flips = " ".join(_letter(k) for k, power in enumerate(character.flips) if power % 2)
-    return f"{factor.space}{dual}^({scales};{flips})"
+    return f"{quoted(factor.space)}{dual}^({scales};{flips})"
+
+
+_PLAIN = re.compile(r"[^\s(){}*^+|⊗:`]+")
+
+
+def quoted(name: str) -> str:
+    """A space's name; in backticks where it would read as something else (``0``: a size)."""
+    if _PLAIN.fullmatch(name) and not name.isdigit() and name not in ("scalar", "-"):
+        return name
+    return "`" + name.replace("`", "``") + "`"
+
+
+def pieces(text: str, separator: str) -> list[str]:
+    """``text.split(separator)``, blind to what stands in backticks."""
+    found, inside = [""], False
+    for part in re.split(f"(`|{re.escape(separator)})", text):
+        inside ^= part == "`"
+        if part == separator and not inside:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
 
 
 def _letter(k: int) -> str:
@@ -59,8 +81,8 @@ def _letter(k: int) -> str:
 _POWER = re.compile(r"([a-z]+)(-?\d+)?")
 _PLACES = re.compile(r"@((?:\d+(?::-?\d+|(?:\.\d+)*),?)+)")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
-    r"|(?P<name>[^\s(){}*^+|⊗:]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
+    r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:`]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
+    r"|(?P<name>`(?:[^`]|``)*`|[^\s(){}*^+|⊗:`]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
 )
 
 
@@ -139,6 +161,8 @@ class _Reader:
         name = match["name"]
         if name.isdigit():
             return Factor(int(name))
+        if name.startswith("`"):
+            name = name[1:-1].replace("``", "`")
         if name not in self.spaces:
             known = ", ".join(self.spaces) or "none"
             raise BadInput(f"unknown space {name!r} in a rep", f"known spaces: {known}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import Character
-from isthmus.algebra.notation import axis_text, parse_axis
+from isthmus.algebra.notation import axis_text, parse_axis, pieces
 from isthmus.algebra.spaces import (
     Axis,
     Choice,
@@ -180,9 +180,10 @@ class Rep:
         Raises:
             BadInput: the text is not in the notation, or names a space that is not given.
         """
-        head, *taken = text.split(" & ")
-        body, _, offset = head.partition(" - ")
-        columns = [] if body.strip() == "scalar" else body.split("⊗")
+        head, *taken = pieces(text, " & ")
+        body, *after = pieces(head, " - ")
+        offset = " - ".join(after)
+        columns = [] if body.strip() == "scalar" else pieces(body, "⊗")
         try:
             number = float(offset or 0)
             pairs = [part.split(" Σ ") for part in taken]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.algebra import elements
+from isthmus.algebra import elements, printing, serial
 from isthmus.algebra.charts import Chart
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import (
@@ -27,7 +27,7 @@ from isthmus.algebra.groups import (
 )
 from isthmus.algebra.groups.base import Motion
 from isthmus.algebra.reps import Block, Rep
-from isthmus.algebra.spaces import Space
+from isthmus.algebra.spaces import Reason, Space
 from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
 
 Params: TypeAlias = "dict[str, Tensor]"
@@ -43,6 +43,7 @@ class Symmetry:
         aliases: names of tied weights and the name under which each is kept.
         warnings: what discovery could not type, and what that cost.
         chart: leads from parameters to the coordinates that the reps are of.
+        pinned: for each axis of a parameter, who pinned what of it is fixed.
     """
 
     spaces: Mapping[str, Space]
@@ -50,6 +51,9 @@ class Symmetry:
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     chart: Chart = field(default_factory=Chart)
+    pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(
+        default_factory=dict, compare=False
+    )
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""
@@ -262,30 +266,29 @@ class Symmetry:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "lie_dim": self.lie_dim,
-            "log_components": self.log_components,
-            "spaces": {
-                name: {
-                    "size": s.size,
-                    "group": str(s.group),
-                    "over": list(s.over),
-                    "lie_dim": self.copies(name) * s.group.lie_dim,
-                    "log_components": self.copies(name) * s.group.log_components,
-                    "why": list(s.why),
-                }
-                for name, s in self.spaces.items()
-            },
-            "reps": {name: rep.text(self.spaces) for name, rep in self.reps.items()},
-            "aliases": dict(self.aliases),
-            "warnings": list(self.warnings),
-        }
+        return serial.to_json(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Symmetry:
+        """The inverse of `to_json`.
+
+        Raises:
+            BadInput: the data are not those of a symmetry; says where.
+        """
+        return serial.from_json(cls, data)
+
+    def table(self) -> str:
+        """All spaces and all reps, one row for each parameter."""
+        return printing.table(self)
 
     def __str__(self) -> str:
-        groups = " × ".join(str(space) for space in self.spaces.values())
-        width = max((len(name) for name in self.reps), default=0)
-        rows = [f"  {n:<{width}} : {r.text(self.spaces)}" for n, r in self.reps.items()]
-        return "\n".join([groups or "1 (no symmetry)", *rows, *self.warnings])
+        return printing.summary(self)
+
+    def __format__(self, spec: str) -> str:
+        return self.table() if spec == "full" else format(str(self), spec)
+
+    def _repr_html_(self) -> str:
+        return printing.markup(self)
 
 
 def _single(tensor: Tensor) -> Tensor:

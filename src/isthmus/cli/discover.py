@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import example_for, load, load_data, placed
+from isthmus.cli.inputs import claim, example_for, load, load_data, placed
 from isthmus.cli.options import (
     MODEL_HELP,
     DataOption,
@@ -21,6 +22,8 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_symmetry
 from isthmus.ground.errors import BadInput
+from isthmus.ground.writing import atomic_write
+from isthmus.report import network_svg
 
 
 @verb
@@ -48,8 +51,19 @@ def discover(
     ] = False,
     explain: Annotated[
         str | None,
-        typer.Option("--explain", metavar="SPACE", help="Why this space has its group."),
+        typer.Option(
+            "--explain", metavar="NAME", help="Why this space has its group, or a parameter is so."
+        ),
     ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw", metavar="FILE", help="A picture of the network and its spaces: .svg."
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every parameter, also those of repeated blocks.")
+    ] = False,
     unknown: Annotated[
         Unknown,
         typer.Option(
@@ -64,6 +78,8 @@ def discover(
     """Discover the symmetry group of a model: the type of every parameter."""
     if (place is None) == (model is None):
         raise BadInput("a model is needed, once", "give it first, or as --model")
+    if draw is not None:
+        claim(draw, force=force)
     named = load(model or place or "", values=verify or complete)
     given = load_data(data) if data and not example else None
     inputs = placed(example_for(example, given, named.example), named.module)
@@ -80,11 +96,15 @@ def discover(
         counted = (
             discovery.completeness(symmetry, named.module, inputs, seed=seed) if complete else None
         )
-    show_symmetry(symmetry)
+    show_symmetry(symmetry, full=full)
     found = dict(symmetry.to_json())
     if explain is not None:
         found["explanation"] = discovery.explain(symmetry, explain)
         screen.say(found["explanation"])
+    if draw is not None:
+        order = discovery.parameter_order(named.module, inputs)
+        atomic_write(draw, network_svg(symmetry, order))
+        screen.say(f"wrote {draw}")
     if certificate is not None:
         found["certificate"] = certificate.to_json()
         screen.say(str(certificate))

@@ -36,7 +36,17 @@ MODEL_HELP = (
     "file.py:factory or pkg.module:factory, a callable that returns the module; a Hugging Face "
     "folder with its config.json; or a .pt2 file of torch.export."
 )
-ModelOption = Annotated[str, typer.Option("--model", metavar="MODEL", help=MODEL_HELP)]
+_MODEL = typer.Option("--model", metavar="MODEL", help=MODEL_HELP)
+ModelOption = Annotated[str, _MODEL]
+ModelOrSymmetryOption = Annotated[str | None, _MODEL]
+SymmetryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--symmetry",
+        metavar="FILE",
+        help="Instead of --model: what `isthmus discover --json FILE` wrote of it.",
+    ),
+]
 ExampleOption = Annotated[
     str | None,
     typer.Option(

@@ -20,7 +20,7 @@ from isthmus.algebra.groups import (
 from isthmus.algebra.reps import Absorbed, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
 from isthmus.algebra.symmetry import Symmetry
-from isthmus.discovery import families, naming, units
+from isthmus.discovery import families, naming, reasons, units
 from isthmus.discovery.interpret import Reading
 from isthmus.discovery.naming import Place
 from isthmus.discovery.nodes import (
@@ -32,21 +32,13 @@ from isthmus.discovery.nodes import (
     Terms,
     Unit,
     below,
+    opened,
     settle,
     unit_leaves,
 )
 from isthmus.discovery.redundant import without_redundant
 from isthmus.discovery.rejoin import rejoin
 from isthmus.discovery.units import Units
-
-WORDS = {
-    Motion.SWAP: "permutation",
-    Motion.FLIP: "sign",
-    Motion.STRETCH: "scale",
-    Motion.TURN: "rotation",
-    Motion.SHEAR: "shear",
-}
-"""Motions for people."""
 
 
 @dataclass
@@ -79,7 +71,8 @@ def assemble(reading: Reading) -> Symmetry:
     over = families.orient(depends, [leaf for leaf in order if leaf in known], movable)
     for outer in {o for owners in over.values() for o in owners}:
         outer.motions &= SWAPS
-    decided = _decide(reading, solution, over, places)
+    told = reasons.Told(reading.program)
+    decided = _decide(reading, solution, over, places, told)
     spaces = {leaf.space.name: leaf.space for leaf in decided.values()}
     writer = _Writer(decided, solution)
     reps = {
@@ -90,7 +83,13 @@ def assemble(reading: Reading) -> Symmetry:
         )
         for name, tensor in reading.parameters.items()
     }
-    whole = Symmetry(spaces, reps, dict(reading.program.aliases), tuple(reading.warnings))
+    whole = Symmetry(
+        spaces,
+        reps,
+        dict(reading.program.aliases),
+        tuple(reading.warnings),
+        pinned=told.pinned(reading, decided),
+    )
     return without_redundant(whole)
 
 
@@ -114,24 +113,17 @@ def _places(reading: Reading) -> Places:
     for name, tensor in reading.parameters.items():
         for d, axis in enumerate(tensor.axes):
             for term in settle(axis):
-                for leaf in _opened(term):
+                for leaf in opened(term):
                     found.setdefault(leaf.node, []).append((name, d, leaf, leaf.dual))
     return found
 
 
-def _opened(term: Occurrence) -> list[Occurrence]:
-    node = term.node
-    if node.kind is Kind.LEAF:
-        return [term]
-    out = []
-    for k, (part, turned) in enumerate(node.parts):
-        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
-        out += [leaf for t in settle([inner]) for leaf in _opened(t)]
-    return out
-
-
 def _decide(
-    reading: Reading, solution: Units, over: dict[Node, list[Node]], places: Places
+    reading: Reading,
+    solution: Units,
+    over: dict[Node, list[Node]],
+    places: Places,
+    told: reasons.Told,
 ) -> dict[Node, Leaf]:
     """A named space with its group for every leaf on which something acts, outer ones first."""
     names = naming.names(places, over)
@@ -148,17 +140,9 @@ def _decide(
             for k in range(solution.families.get(leaf, (0, 0))[0])
         )
         owners = tuple(decided[o].space.name for o in over[leaf] if o in decided)
-        space = Space(names[leaf], leaf.size, group, owners, _reasons(leaf))
+        space = Space(names[leaf], leaf.size, group, owners, told.reasons(leaf))
         decided[leaf] = Leaf(space, mirrored, signs)
     return decided
-
-
-def _reasons(leaf: Node) -> tuple[str, ...]:
-    """Who forbade what, in words."""
-    return tuple(
-        f"{reason}: no " + ", ".join(word for motion, word in WORDS.items() if motion in lost)
-        for reason, lost in leaf.why.items()
-    )
 
 
 def _scales(places: Sequence[Place], solution: Units) -> list[tuple[int, ...]]:

@@ -233,7 +233,7 @@ class _Reader:
         made = tuple(n for n, _ in tensors)
         shapes = tuple(shape_of(v) for _, v in tensors)
         self.ops.append(
-            Op(name_of(target), target, bound, made, shapes, _module(node), _source(node))
+            Op(name_of(target), target, bound, made, shapes, _module(node), *_source(node))
         )
         refs = [Ref(n) if isinstance(v, Tensor) else v for n, v in zip(names, values, strict=True)]
         return refs if isinstance(value, (list, tuple)) else refs[0]
@@ -263,13 +263,15 @@ def _module(node: fx.Node) -> str:
     return str(path[-1]) if path else ""
 
 
-def _source(node: fx.Node) -> str:
-    """The innermost line of the user's code, not of torch's own modules."""
-    trace = str(node.meta.get("stack_trace") or "")
-    lines = [line.strip() for line in trace.splitlines() if line.strip().startswith("File ")]
-    own = [line for line in lines if "/torch/" not in line] or lines
+def _source(node: fx.Node) -> tuple[str, str]:
+    """The innermost line of the user's code, not of torch's own modules: its place and text."""
+    trace = [line.strip() for line in str(node.meta.get("stack_trace") or "").splitlines()]
+    at = [k for k, line in enumerate(trace) if line.startswith("File ")]
+    own = [k for k in at if "/torch/" not in trace[k]] or at
     if not own:
-        return ""
-    parts = own[-1].split(", ")
+        return "", ""
+    parts = trace[own[-1]].split(", ")
     file = parts[0].removeprefix("File ").strip('"').replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{file}:{parts[1].removeprefix('line ')}"
+    after = trace[own[-1] + 1] if own[-1] + 1 < len(trace) else ""
+    text = "" if after.startswith("File ") else after
+    return f"{file}:{parts[1].removeprefix('line ')}", text

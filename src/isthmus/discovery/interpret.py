@@ -46,6 +46,7 @@ class Reading:
     warnings: list[str] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def interpret(program: Program, unknown: str = "pin") -> Reading:
@@ -62,11 +63,14 @@ def interpret(program: Program, unknown: str = "pin") -> Reading:
     for name, parameter in program.parameters.items():
         shape = program.shapes[name]
         if parameter not in reading.parameters:
+            typing.reason = "its numbers are not floating"
             known = shape.dtype.is_floating_point
             axes = [typing.free(n) if known else typing.constant(n) for n in shape.sizes]
             reading.parameters[parameter] = typing.number(Tensor(axes, shape.dtype, not known))
         reading.tensors[name] = reading.parameters[parameter]
     for name in (*program.inputs, *program.constants):
+        typing.reason = f"the input {name}" if name in program.inputs else "a constant"
+        reading.origins[name] = typing.reason
         reading.tensors[name] = typing.inert(program.shapes[name])
     for op in program.ops:
         _step(reading, op, unknown)
@@ -142,7 +146,11 @@ def _inert(reading: Reading, op: Op) -> None:
     value = op.arguments.get("fill_value")
     if op.target in FILLS and isinstance(value, (int, float)):
         fill = float(value)
+    known = (reading.origins.get(ref.name, "a constant") for ref in op.refs())
+    origin = next((origin for origin in known if origin != "a constant"), "a constant")
+    reading.typing.reason = origin
     for name, shape in zip(op.outputs, op.shapes, strict=True):
+        reading.origins[name] = origin
         reading.tensors[name] = reading.typing.inert(shape, fill)
 
 

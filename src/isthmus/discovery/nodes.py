@@ -39,12 +39,14 @@ class Node:
     the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``parts`` are
     the refined nodes with their orientation. ``tensors`` are the numbers of all tensors in which
     the node occurs. A sum whose parts do not follow one another has ``places``: coordinate k of the
-    parts laid end to end stands at ``places[k]``.
+    parts laid end to end stands at ``places[k]``. ``given`` nodes are no unknowns: axes of inputs
+    and constants.
     """
 
     __slots__ = (
         "collapsed",
         "forward",
+        "given",
         "hint",
         "keeps_mean",
         "key",
@@ -72,6 +74,7 @@ class Node:
         self.tensors: set[int] = set()
         self.why: dict[str, set[Motion]] = {}
         self.hint = ""
+        self.given = False
 
     def find(self) -> tuple[Node, bool]:
         """The node that stands for this one, and whether its dual is meant."""
@@ -103,6 +106,14 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} {self.size} {id(self) & 0xFFFF:x}>"
+
+
+def given(size: int, reason: str) -> Node:
+    """A node that is no unknown: nothing acts on it, because of what it is."""
+    node = Node(size, NONE)
+    node.given = True
+    node.because(reason, Motion)
+    return node
 
 
 class Unit:
@@ -179,6 +190,17 @@ def below(node: Node) -> Iterator[Node]:
     yield node
     for part, _ in node.parts:
         yield from below(part)
+
+
+def opened(term: Occurrence) -> Terms:
+    """The occurrences of leaves that an occurrence is made of."""
+    if term.node.kind is Kind.LEAF:
+        return [term]
+    out = []
+    for k, (part, turned) in enumerate(term.node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        out += [leaf for t in settle([inner]) for leaf in opened(t)]
+    return out
 
 
 def unit_leaves(unit: Unit, node: Node) -> list[tuple[Unit, Node]]:

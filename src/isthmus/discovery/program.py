@@ -53,7 +53,7 @@ class Op:
     """One operator call.
 
     ``arguments`` are by schema name, with defaults filled in; tensors are `Ref`. ``module`` is
-    the path of the module that ran it, ``source`` the line of the user's code.
+    the path of the module that ran it, ``source`` the place in the user's code, ``line`` its text.
     """
 
     target: str
@@ -63,6 +63,7 @@ class Op:
     shapes: tuple[Shape, ...]
     module: str = ""
     source: str = ""
+    line: str = ""
 
     def refs(self) -> Iterator[Ref]:
         """All tensors that the operator reads."""

@@ -28,6 +28,7 @@ from isthmus.discovery.nodes import (
     Terms,
     Unit,
     below,
+    given,
     settle,
     size_of,
 )
@@ -79,7 +80,7 @@ class Typing:
 
     def constant(self, size: int) -> Terms:
         """An axis on which nothing acts."""
-        return [Occurrence(Node(size, NONE), False, ZERO)]
+        return [Occurrence(given(size, self.reason), False, ZERO)]
 
     def repeated(self, size: int) -> Terms:
         """An axis along which the tensor does not vary: permutations keep it, scales do not."""

@@ -85,6 +85,7 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
         typing.bound(node, NONE)
         freeze(typing, node)
         return
+    _note_meeting(typing, leaf, node)
     now = typing.reason
     typing.reason = now if not leaf.why else ""
     typing.bound(node, leaf.motions)
@@ -98,6 +99,17 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
     node.hint = node.hint or leaf.hint
     if node is not leaf:
         leaf.forward, leaf.twist = node, twist
+
+
+def _note_meeting(typing: Typing, leaf: Node, node: Node) -> None:
+    """Where something free meets what is given, the operator is noted beside what is given."""
+    if leaf.given:
+        for inner in below(node):
+            if inner.kind is Kind.LEAF and inner.motions:
+                inner.because(typing.reason, Motion)
+    elif node.given and leaf.motions:
+        node.because(typing.reason, Motion)
+        node.given = False  # the first is enough
 
 
 def root(node: Node) -> tuple[Node, bool]:

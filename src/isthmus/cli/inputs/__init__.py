@@ -6,6 +6,7 @@ from isthmus.cli.inputs.examples import Example, example_for, parse_example, pla
 from isthmus.cli.inputs.models import Named, load, load_model
 from isthmus.cli.inputs.outputs import claim
 from isthmus.cli.inputs.provenance import provenance
+from isthmus.cli.inputs.symmetries import load_checkpoints, load_symmetry, require_one
 
 __all__ = [
     "Example",
@@ -14,10 +15,13 @@ __all__ = [
     "example_for",
     "load",
     "load_checkpoint",
+    "load_checkpoints",
     "load_data",
     "load_model",
+    "load_symmetry",
     "parse_example",
     "placed",
     "provenance",
+    "require_one",
     "thinned",
 ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from isthmus.algebra.spaces import Reason
+from isthmus.discovery.program import Op
+
 
 class Move(Enum):
     """How a free coordinate moves."""
@@ -22,10 +25,15 @@ class Free:
         size: how many numbers it holds.
         move: shifts take any values, scales any but zero, stretches positive ones.
         canonical: its value in the gauge.
-        why: the operators that make it free.
+        why: the operator that makes it free.
     """
 
     size: int
     move: Move
     canonical: float
-    why: str
+    why: Reason
+
+
+def because(words: str, op: Op) -> Reason:
+    """Why something is free: what becomes of it, and at which operator."""
+    return Reason(f"{words} {op.target}", frozenset(), op.module, op.source, op.line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.algebra.charts import Gain, Offset
 from isthmus.discovery.gauge.chains import Vector, vector
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import carried, counting
 from isthmus.discovery.gauge.means import mixed
@@ -54,7 +54,7 @@ def _fold(graph: Graph, op: Op, found: Vector, source: str, dim: int) -> None:
     graph.scaled.update(name for name, _ in weights)
     graph.bypass(op, source)
     count = found.labels.numel()
-    graph.free[found.parameter] = Free(count, Move.SCALE, 1.0, f"{op.where}: folded")
+    graph.free[found.parameter] = Free(count, Move.SCALE, 1.0, because("folded at", op))
 
 
 def readers_along(graph: Graph, name: str, dim: int) -> list[Linear] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from isthmus.algebra.charts import Level
 from isthmus.discovery.gauge.chains import vector
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import MOVING, SAME
 from isthmus.discovery.gauge.readers import bias_of, linear
@@ -45,7 +45,7 @@ def free_levels(graph: Graph) -> None:
         if good and stream.norms and len(stream.writers) > 1:
             into = f"{next(iter(stream.writers))}.level"
             graph.steps.append(Level(tuple(stream.writers), into))
-            why = f"{op.where}: a norm without epsilon does not feel lengths"
+            why = because("the length is not felt by", op)
             graph.free[into] = Free(1, Move.STRETCH, 1.0, why)
 
 

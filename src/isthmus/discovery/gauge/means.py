@@ -9,7 +9,7 @@ every reader's weights is free.
 from __future__ import annotations
 
 from isthmus.algebra.charts import Mean
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.norms import is_bare
@@ -66,7 +66,7 @@ def _lose(graph: Graph, op: Op, lost: _Lost) -> None:
     if not graph.centred.get(bias) and any(lost(op.outputs[0], d) for d in others):
         graph.change(op, {"bias": None})
         size = sizes[reader.result]
-        graph.free[bias] = Free(size, Move.SHIFT, 0.0, f"{op.where}: lost in a norm")
+        graph.free[bias] = Free(size, Move.SHIFT, 0.0, because("lost in a norm behind", op))
 
 
 def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
@@ -81,7 +81,7 @@ def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
         if d != dim:
             count *= size - (d in done)
     done.add(dim)
-    graph.free[into] = Free(count, Move.SHIFT, 0.0, f"{op.where}: the mean is lost")
+    graph.free[into] = Free(count, Move.SHIFT, 0.0, because("the mean is lost behind", op))
 
 
 class _Lost:

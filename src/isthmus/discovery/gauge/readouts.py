@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.algebra.charts import Carry, Gain, Readout
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.gains import gain, readers_along
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import along
@@ -56,7 +56,7 @@ def _enter(
     for reader in bare:
         if not _unfelt(graph, reader):
             graph.settled.add((reader.weight.weight, reader.weight.into))
-    why = f"{core.where}: folded into readers"
+    why = because("folded into the readers of", core)
     graph.free[gain_name] = Free(size, Move.SCALE, 1.0, why)
     graph.free[f"{bias}.level"] = Free(1, Move.SCALE, 1.0, why)
     graph.free[f"{bias}.shift"] = Free(size - 1, Move.SHIFT, 0.0, why)

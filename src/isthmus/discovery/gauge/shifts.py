@@ -14,7 +14,7 @@ from torch import Tensor
 
 from isthmus.algebra.charts import Carry, Mean, Part
 from isthmus.discovery.gauge.chains import addends, vector
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import ABSENT, along, moved, only_along, varies
 from isthmus.discovery.gauge.passing import passed, unseen
@@ -102,7 +102,7 @@ def _table(graph: Graph, op: Op) -> None:
         return
     graph.steps += [Mean(table, 0, into), *fate.carries]
     graph.centred.setdefault(table, set()).add(0)
-    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, f"{op.where}: taken up elsewhere")
+    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for behind", op))
 
 
 def _recurrent(graph: Graph, op: Op) -> None:
@@ -141,7 +141,7 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
                     fate.source, carry.target, carry.layout, None if plain else shown, carry.factor
                 )
             )
-    why = f"{op.where}: made up for, or lost, further on"
+    why = because("made up for, or lost, behind", op)
     if whole and not part:
         graph.free[fate.source] = Free(fate.size, Move.SHIFT, 0.0, why)
         return True

@@ -7,7 +7,7 @@ Behind ``γ x̂ + β`` a reader does not see ``a (1/γ)ᵀ``, but for a constant
 from __future__ import annotations
 
 from isthmus.algebra.charts import Tap
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.gains import gain
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import carried
@@ -68,4 +68,4 @@ def _tap(graph: Graph, reader: Linear, gain_name: str, bias: str | None, core: O
         Tap(weight.weight, weight.into, gain_name, bias, target if bias is not None else None, into)
     )
     graph.settled.add((weight.weight, weight.into))
-    graph.free[into] = Free(size, Move.SHIFT, 0.0, f"{core.where}: features sum to zero")
+    graph.free[into] = Free(size, Move.SHIFT, 0.0, because("features sum to zero behind", core))
