@@ -19,6 +19,7 @@ from isthmus.algebra.groups import (
     SignedPermutation,
     Wreath,
 )
+from isthmus.algebra.notation import quoted
 from isthmus.algebra.reps import axis_size
 from isthmus.algebra.spaces import Choice, Factor, Sum
 from isthmus.ground import BadInput
@@ -33,6 +34,10 @@ SPACES = {
         Space("key", 2, GeneralLinear(2)),
         Space("p", 1, PositiveScaling(1, scales=3)),
         Space("w", 4, Wreath(Monomial(2, flips=1), 2)),
+        Space("0", 2, Monomial(2)),
+        Space("2", 3, Permutation(3)),
+        Space("a ⊗ b - c & `d:(", 2, Permutation(2)),
+        Space("scalar", 2, Permutation(2)),
     )
 }
 
@@ -120,6 +125,11 @@ def test_blocks_tile_the_parameter(axes):
         ("(0.weight^(a2 b-1;) 2)", (4,), ("0.weight",)),
         ("0.weight^(;)", (2,), ("0.weight",)),
         ("scalar - 0.5", (), ()),
+        ("`0` ⊗ 2", (2, 2), ("0",)),
+        ("2 ⊗ `0`*", (2, 2), ("0",)),
+        ("(`2` + 1) ⊗ `0`^(a2;)", (4, 2), ("2", "0")),
+        ("`a ⊗ b - c & ``d:(`* - 0.5", (2,), ("a ⊗ b - c & `d:(",)),
+        ("`scalar`", (2,), ("scalar",)),
     ],
 )
 def test_texts_and_what_they_say(text, shape, spaces):
@@ -133,8 +143,20 @@ def test_texts_and_what_they_say(text, shape, spaces):
 def test_the_natural_and_the_dual_character_have_short_names():
     for name, space in SPACES.items():
         natural = space.group.natural
-        assert Rep.of([(Factor(space.size, name, natural),)]).text(SPACES) == name
-        assert Rep.of([(Factor(space.size, name, natural.inverse()),)]).text(SPACES) == f"{name}*"
+        shown = quoted(name)
+        assert Rep.of([(Factor(space.size, name, natural),)]).text(SPACES) == shown
+        assert Rep.of([(Factor(space.size, name, natural.inverse()),)]).text(SPACES) == f"{shown}*"
+
+
+def test_only_names_that_read_as_something_else_are_quoted():
+    assert [quoted(name) for name in ("block.up", "0.weight", "größe-1", "0", "scalar", "a b")] == [
+        "block.up",
+        "0.weight",
+        "größe-1",
+        "`0`",
+        "`scalar`",
+        "`a b`",
+    ]
 
 
 READ = "; write it as in `(head key*)`, `8`, or `(query + key)`"

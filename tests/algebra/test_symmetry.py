@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.algebra import Element, Orbit, Rep, Space, Symmetry
+from isthmus.algebra import Element, Orbit, Reason, Rep, Space, Symmetry
 from isthmus.algebra.groups import (
     AbstractMonomial,
     GeneralLinear,
@@ -24,9 +24,10 @@ from isthmus.algebra.groups import (
 )
 from isthmus.ground import BadInput, ShapeMismatch, UnknownName, distance
 
+WHY = Reason("mul", frozenset({Motion.TURN}), "attention", "model.py:3", "q = q * self.scale")
 SPACES = {
     "head": Space("head", 3, Permutation(3)),
-    "key": Space("key", 2, GeneralLinear(2), ("head",), ("linear at model.py:3",)),
+    "key": Space("key", 2, GeneralLinear(2), ("head",), (WHY,)),
     "up": Space("up", 4, Monomial(4, scales=2, flips=1)),
     "stream": Space("stream", 5, Orthogonal(5)),
     "block": Space("block", 4, Wreath(Monomial(2, flips=1), 2)),
@@ -182,10 +183,19 @@ def test_it_prints_as_a_table(symmetry):
     assert data["spaces"]["key"] == {
         "size": 2,
         "group": "GL(2)",
+        "definition": {"class": "GeneralLinear", "size": 2},
         "over": ["head"],
         "lie_dim": 12,
         "log_components": pytest.approx(3 * math.log(2)),
-        "why": ["linear at model.py:3"],
+        "why": [
+            {
+                "operator": "mul",
+                "lost": ["rotation"],
+                "module": "attention",
+                "source": "model.py:3",
+                "line": "q = q * self.scale",
+            }
+        ],
     }
 
 

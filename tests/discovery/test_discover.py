@@ -24,12 +24,21 @@ from isthmus.ground.errors import BadInput, CaptureFailed, IsthmusError, Unknown
 from isthmus.testing.zoo import entry, randomise
 
 
+@torch.library.custom_op("isthmus_tests::inward", mutates_args=())
+def inward(x: Tensor) -> Tensor:
+    """The same values in order."""
+    return x.sort(-1).values
+
+
+inward.register_fake(torch.empty_like)
+
+
 class Sorted(nn.Module):
-    """Sorting has no typing rule."""
+    """An operator of one's own has no typing rule."""
 
     def forward(self, x: Tensor) -> Tensor:
         """The same values in order."""
-        return x.sort(-1).values
+        return inward(x)
 
 
 def sorting() -> nn.Module:
@@ -42,7 +51,7 @@ def test_an_unknown_operator_is_pinned_named_and_warned_of(tools: SimpleNamespac
         symmetry = discover(sorting(), tools.noise(2, 6))
     said = [str(w.message) for w in caught if w.category is UnknownOperatorWarning]
     assert len(said) == 1
-    assert said[0].startswith("no typing rule for sort in 2 (test_discover.py:")
+    assert said[0].startswith("no typing rule for isthmus_tests.inward in 2 (test_discover.py:")
     assert said[0].endswith("): all that it touches is pinned")
     assert symmetry.warnings == tuple(said)
     assert str(symmetry).splitlines()[-1] == said[0]
@@ -53,7 +62,9 @@ def test_an_unknown_operator_is_pinned_named_and_warned_of(tools: SimpleNamespac
 def test_an_unknown_operator_is_refused_on_request(tools: SimpleNamespace) -> None:
     with pytest.raises(UnknownOperator) as caught:
         discover(sorting(), tools.noise(2, 6), unknown="raise")
-    assert caught.value.cause.startswith("no typing rule for sort in 2 (test_discover.py:")
+    assert caught.value.cause.startswith(
+        "no typing rule for isthmus_tests.inward in 2 (test_discover.py:"
+    )
     assert caught.value.remedy == (
         'write one with @isthmus.discovery.rules.rule, or pass unknown="pin" to keep all that it '
         "touches fixed"
@@ -108,13 +119,16 @@ def test_a_model_that_cannot_be_traced_is_refused(tools: SimpleNamespace) -> Non
     def forward(m: Any, x: Tensor) -> Any:
         return m.h(x) if float(x.sum()) > 0 else x
 
-    model = tools.written(forward, h=(6, 6))
+    # Without weights: with them, the path of the example is recorded (test_capture_fallback.py).
+    model = tools.written(forward, h=(6, 6)).to("meta")
     with pytest.raises(CaptureFailed) as caught:
-        discover(model, tools.noise(2, 6))
+        discover(model, tools.noise(2, 6).to("meta"))
     assert caught.value.cause.startswith("torch.export cannot trace Written on this example: ")
+    assert caught.value.cause.endswith("and without weights the model cannot be run either")
     assert caught.value.remedy == (
-        "give an example of the right shapes and dtypes, or wrap the model in a module whose "
-        "forward takes and returns tensors without data-dependent branches"
+        "build the model and the example with real tensors (a small configuration will do), so "
+        "that the path which the example takes can be recorded, or wrap the model in a module "
+        "whose forward does not branch on data"
     )
 
 
@@ -236,7 +250,9 @@ def test_the_program_can_be_read() -> None:
 def test_reasons_name_the_operator_the_module_and_the_line() -> None:
     symmetry = discover(entry("mlp_gelu").build(), entry("mlp_gelu").example())
     (reason,) = symmetry.spaces["fc1"].why
-    assert reason.startswith("gelu (dense.py:")
+    assert str(reason).startswith("gelu (dense.py:")
+    assert (reason.operator, reason.module) == ("gelu", "")
+    assert reason.line == "x = self.activation(self.fc1(x))"
 
 
 def test_verify_does_not_take_nan_for_agreement(tools: SimpleNamespace) -> None:

@@ -138,7 +138,10 @@ CUTS: dict[str, tuple[Forward, str]] = {
         lambda m, x: m.r4(torch.relu(m.a8(x)[:, ::2]) * torch.tanh(m.a8(x)[:, 1::2])),
         "M(4)",
     ),
-    "a stride that does not divide": (lambda m, x: m.r3(torch.relu(m.a8(x)[:, ::3])), "1"),
+    "a stride that does not divide": (
+        lambda m, x: m.r3(torch.relu(m.a8(x)[:, ::3])),
+        "M⁺(3) × GL(5)",
+    ),
     "overlapping slices": (
         lambda m, x: m.r5(torch.relu(m.a8(x)[:, :5])) + m.r5(torch.tanh(m.a8(x)[:, 3:])),
         "S(2)",
@@ -535,11 +538,11 @@ RECURRENT: dict[str, tuple[Forward, nn.Module, dict[str, Any], str]] = {
         {"h": (8, 4)},
         "M⁺(8)",
     ),
-    "projections are refused": (
+    "projections": (
         lambda m, x: m.h(m.l(x)[0]),
         nn.LSTM(6, 8, batch_first=True, proj_size=3),
         {"h": (3, 4)},
-        "1",
+        "GL(3) × B(8)",
     ),
 }
 

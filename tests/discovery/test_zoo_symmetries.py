@@ -268,7 +268,7 @@ def test_a_model_made_functional_has_the_same_symmetry(
 ) -> None:
     """In-place models are decomposed a little: every decomposed operator needs the same type."""
     model, symmetry, _ = found(one)
-    monkeypatch.setattr("isthmus.discovery.capture._mutates", lambda node: True)
+    monkeypatch.setattr("isthmus.discovery.exporting.mutates", lambda node: True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
         assert str(discover(model, one.example())) == str(symmetry)

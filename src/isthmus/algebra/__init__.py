@@ -6,5 +6,6 @@ from isthmus.algebra.reps import Block as Block
 from isthmus.algebra.reps import Rep as Rep
 from isthmus.algebra.spaces import Axis as Axis
 from isthmus.algebra.spaces import Factor as Factor
+from isthmus.algebra.spaces import Reason as Reason
 from isthmus.algebra.spaces import Space as Space
 from isthmus.algebra.symmetry import Symmetry as Symmetry

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isthmus.algebra.groups import Character
-from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
+from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term, axis_size, step_of
 from isthmus.ground.errors import BadInput
 
 
@@ -23,7 +23,16 @@ def _term_text(term: Term, spaces: Mapping[str, Space]) -> str:
     parts = [axis_text(part, spaces) for part in term.parts]
     if isinstance(term, Choice):
         return f"{label}{{{' | '.join(parts)}}}"
-    return f"{label}({' + '.join(parts)})"
+    return f"{label}({' + '.join(parts)}){_places_text(term)}"
+
+
+def _places_text(term: Sum) -> str:
+    """Where the parts lie, if not one after the other: start and step, or all of them."""
+    words = []
+    for places in term.spans() if term.places else ():
+        step = step_of(places)
+        words.append(".".join(map(str, places)) if step is None else f"{places[0]}:{step}")
+    return "@" + ",".join(words) if words else ""
 
 
 def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
@@ -32,14 +41,36 @@ def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
     natural = spaces[factor.space].group.natural
     character = factor.character
     if character == natural:
-        return factor.space
-    if character == natural.inverse():
-        return f"{factor.space}*"
+        return quoted(factor.space)
+    if character.dual and character == natural.inverse():
+        return f"{quoted(factor.space)}*"
     dual = "*" if character.dual else ""
     felt = [(k, power) for k, power in enumerate(character.scales) if power]
     scales = " ".join(f"{_letter(k)}{'' if power == 1 else power}" for k, power in felt)
     flips = " ".join(_letter(k) for k, power in enumerate(character.flips) if power % 2)
-    return f"{factor.space}{dual}^({scales};{flips})"
+    return f"{quoted(factor.space)}{dual}^({scales};{flips})"
+
+
+_PLAIN = re.compile(r"[^\s(){}*^+|⊗:`]+")
+
+
+def quoted(name: str) -> str:
+    """A space's name; in backticks where it would read as something else (``0``: a size)."""
+    if _PLAIN.fullmatch(name) and not name.isdigit() and name not in ("scalar", "-"):
+        return name
+    return "`" + name.replace("`", "``") + "`"
+
+
+def pieces(text: str, separator: str) -> list[str]:
+    """``text.split(separator)``, blind to what stands in backticks."""
+    found, inside = [""], False
+    for part in re.split(f"(`|{re.escape(separator)})", text):
+        inside ^= part == "`"
+        if part == separator and not inside:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
 
 
 def _letter(k: int) -> str:
@@ -48,9 +79,10 @@ def _letter(k: int) -> str:
 
 
 _POWER = re.compile(r"([a-z]+)(-?\d+)?")
+_PLACES = re.compile(r"@((?:\d+(?::-?\d+|(?:\.\d+)*),?)+)")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
-    r"|(?P<name>[^\s(){}*^+|⊗:]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
+    r"\s*(?:(?P<open>(?:[^\s(){}*^+|⊗:`]+:)?[({])|(?P<close>[)}])|(?P<bar>[+|])"
+    r"|(?P<name>`(?:[^`]|``)*`|[^\s(){}*^+|⊗:`]+)(?P<dual>\*)?(?:\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\))?)"
 )
 
 
@@ -96,7 +128,26 @@ class _Reader:
         self.position = closing.end()
         if kind == "{":
             return (Choice(tuple(parts), label),)
-        return (Sum(tuple(parts), label),) if len(parts) > 1 or label else parts[0]
+        places = self.places(parts)
+        return (
+            (Sum(tuple(parts), label, places),) if len(parts) > 1 or label or places else parts[0]
+        )
+
+    def places(self, parts: Sequence[Axis]) -> tuple[int, ...]:
+        """Where the parts lie, as `_places_text` writes it; nothing where that is not said."""
+        match = _PLACES.match(self.text, self.position)
+        if match is None:
+            return ()
+        words = match[1].split(",")
+        if len(words) != len(parts):
+            raise self.fail()
+        self.position = match.end()
+        found: list[int] = []
+        for word, part in zip(words, parts, strict=True):
+            start, _, step = word.partition(":")
+            evenly = (int(start) + int(step) * k for k in range(axis_size(part))) if step else ()
+            found += evenly if step else map(int, start.split("."))
+        return tuple(found)
 
     def powers(self, text: str, count: int) -> tuple[int, ...]:
         """Letters with powers, as `_factor_text` writes them."""
@@ -110,6 +161,8 @@ class _Reader:
         name = match["name"]
         if name.isdigit():
             return Factor(int(name))
+        if name.startswith("`"):
+            name = name[1:-1].replace("``", "`")
         if name not in self.spaces:
             known = ", ".join(self.spaces) or "none"
             raise BadInput(f"unknown space {name!r} in a rep", f"known spaces: {known}")

@@ -49,7 +49,7 @@ class Orbit:
             values = {name: space.group.exp(tangent.reshape(shape))}
             moved = {n: symmetry.act_on(n, values, t) for n, t in linear.items()}
             back = symmetry.linearised(moved, back=True)
-            return torch.cat([t.flatten() for t in back.values()])
+            return torch.cat([back[n].flatten() for n in wide])
 
         zero = torch.zeros(count, dtype=FLOAT)
         with warnings.catch_warnings():  # torch's own, when it first loads forward mode

@@ -12,21 +12,34 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import Character
-from isthmus.algebra.notation import axis_text, parse_axis
-from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term, axis_size, leaves
+from isthmus.algebra.notation import axis_text, parse_axis, pieces
+from isthmus.algebra.spaces import (
+    Axis,
+    Choice,
+    Factor,
+    Space,
+    Sum,
+    Term,
+    axis_size,
+    leaves,
+    step_of,
+)
 from isthmus.ground.errors import BadInput
+
+Stride: TypeAlias = "int | tuple[int, ...]"
 
 
 @dataclass(frozen=True)
 class Block:
     """A part of a parameter on which every axis is one product of factors.
 
-    Along dimension d it holds the coordinates ``start[d] + Σ i_k strides[d][k]``.
+    Along dimension d it holds the coordinates ``start[d] + Σ i_k strides[d][k]``; a stride
+    that is a tuple lists, for each i_k, what it adds.
     """
 
     start: tuple[int, ...]
     axes: tuple[tuple[Factor, ...], ...]
-    strides: tuple[tuple[int, ...], ...]
+    strides: tuple[tuple[Stride, ...], ...]
 
     @cached_property
     def factors(self) -> tuple[Factor, ...]:
@@ -67,14 +80,15 @@ class Block:
             out[torch.meshgrid(*where, indexing="ij")] = value.reshape(sizes)
 
 
-def _index(start: int, axis: Sequence[Factor], strides: Sequence[int]) -> slice | Tensor:
+def _index(start: int, axis: Sequence[Factor], strides: Sequence[Stride]) -> slice | Tensor:
     sizes = [factor.size for factor in axis]
     packed = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
     if all(s == p or n == 1 for s, p, n in zip(strides, packed, sizes, strict=True)):
         return slice(start, start + math.prod(sizes))
     index = torch.tensor([start])
     for size, stride in zip(sizes, strides, strict=True):
-        index = (index.unsqueeze(-1) + stride * torch.arange(size)).flatten()
+        steps = torch.tensor(stride) if isinstance(stride, tuple) else stride * torch.arange(size)
+        index = (index.unsqueeze(-1) + steps).flatten()
     return index
 
 
@@ -166,9 +180,10 @@ class Rep:
         Raises:
             BadInput: the text is not in the notation, or names a space that is not given.
         """
-        head, *taken = text.split(" & ")
-        body, _, offset = head.partition(" - ")
-        columns = [] if body.strip() == "scalar" else body.split("⊗")
+        head, *taken = pieces(text, " & ")
+        body, *after = pieces(head, " - ")
+        offset = " - ".join(after)
+        columns = [] if body.strip() == "scalar" else pieces(body, "⊗")
         try:
             number = float(offset or 0)
             pairs = [part.split(" Σ ") for part in taken]
@@ -181,7 +196,7 @@ class Rep:
         return cls(tuple(parse_axis(column, spaces) for column in columns), number, absorbed)
 
 
-_Flat: TypeAlias = "tuple[int, tuple[Factor, ...], tuple[int, ...]]"
+_Flat: TypeAlias = "tuple[int, tuple[Factor, ...], tuple[Stride, ...]]"
 
 
 def _dims(
@@ -233,20 +248,26 @@ def _flat(axis: Axis, stride: int, made: dict[str, int]) -> Iterator[tuple[_Flat
 
 def _term(
     term: Term, stride: int, made: dict[str, int]
-) -> Iterator[tuple[int, tuple[Factor, ...], tuple[int, ...], dict[str, int]]]:
+) -> Iterator[tuple[int, tuple[Factor, ...], tuple[Stride, ...], dict[str, int]]]:
     if isinstance(term, Factor):
         yield 0, (term,), (stride,), made
         return
     if isinstance(term, Choice):
-        for (start, factors, strides), then in _flat(term.parts[made[term.label]], stride, made):
-            yield start, factors, strides, then
+        # Its sum may stand inside the choice of another dimension, and come later.
+        known = made.get(term.label)
+        for k in range(len(term.parts)) if known is None else (known,):
+            assumed = {**made, term.label: k}
+            for (start, factors, strides), then in _flat(term.parts[k], stride, assumed):
+                yield start, factors, strides, then
         return
-    begin = 0
-    for k, part in enumerate(term.parts):
+    for k, (part, places) in enumerate(zip(term.parts, term.spans(), strict=True)):
         if term.label and made.get(term.label, k) != k:
-            begin += axis_size(part)
             continue
         chosen = {**made, term.label: k} if term.label else made
-        for (start, factors, strides), then in _flat(part, stride, chosen):
-            yield begin * stride + start, factors, strides, then
-        begin += axis_size(part)
+        step = step_of(places)
+        if step is None:
+            (factor,) = leaves(part)
+            yield 0, (factor,), (tuple(stride * place for place in places),), chosen
+            continue
+        for (start, factors, strides), then in _flat(part, stride * step, chosen):
+            yield places[0] * stride + start if places else start, factors, strides, then

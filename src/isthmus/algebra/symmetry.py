@@ -12,12 +12,22 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.algebra import elements
+from isthmus.algebra import elements, printing, serial
+from isthmus.algebra.charts import Chart
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractMonomial, Character, Group, Value, Wreath, monomial
+from isthmus.algebra.groups import (
+    AbstractMonomial,
+    Character,
+    Group,
+    Moves,
+    Translation,
+    Value,
+    Wreath,
+    monomial,
+)
 from isthmus.algebra.groups.base import Motion
 from isthmus.algebra.reps import Block, Rep
-from isthmus.algebra.spaces import Space
+from isthmus.algebra.spaces import Reason, Space
 from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
 
 Params: TypeAlias = "dict[str, Tensor]"
@@ -32,12 +42,18 @@ class Symmetry:
         reps: one rep for every entry of the state dict.
         aliases: names of tied weights and the name under which each is kept.
         warnings: what discovery could not type, and what that cost.
+        chart: leads from parameters to the coordinates that the reps are of.
+        pinned: for each axis of a parameter, who pinned what of it is fixed.
     """
 
     spaces: Mapping[str, Space]
     reps: Mapping[str, Rep]
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    chart: Chart = field(default_factory=Chart)
+    pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(
+        default_factory=dict, compare=False
+    )
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""
@@ -73,22 +89,45 @@ class Symmetry:
             ShapeMismatch: a parameter has another shape than the rep says.
         """
         self.check(params)
-        moved = self.act_all(g, self.linearised(params))
-        out = self.linearised(moved, back=True)
-        return {
-            name: _own(tensor.to(params[name].dtype), params[name]) for name, tensor in out.items()
-        }
+        return self._kept(params, self.act_all(g, self.coordinates(params)))
+
+    def canonical(self, params: Mapping[str, Tensor]) -> Params:
+        """The parameters in the gauge: gains 1, free shifts 0, means taken out; same function.
+
+        Raises:
+            UnknownName, ShapeMismatch: as `act`.
+        """
+        self.check(params)
+        return self._kept(params, self.chart.settled(self.coordinates(params)))
+
+    def coordinates(self, params: Mapping[str, Tensor]) -> Params:
+        """The coordinates on which the group acts linearly; float64 where the chart mixes them."""
+        if not self.chart.steps:
+            return self.linearised(params)
+        wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+        return self.linearised(wide)
+
+    def _kept(self, params: Mapping[str, Tensor], coordinates: Mapping[str, Tensor]) -> Params:
+        """Back to parameters, with the caller's order and dtypes, sharing no memory with his."""
+        out = self.linearised(coordinates, back=True)
+        return {name: _own(out[name].to(given.dtype), given) for name, given in params.items()}
 
     def act_all(self, g: Element, params: Mapping[str, Tensor]) -> Params:
         """Act on some of the parameters, in linear coordinates (`linearised`)."""
         return {name: self.act_on(name, g.values, tensor) for name, tensor in params.items()}
 
     def linearised(self, params: Mapping[str, Tensor], *, back: bool = False) -> Params:
-        """The coordinates in which the action is linear: offsets added (taken off, if ``back``).
+        """The coordinates in which the action is linear; with ``back``, the parameters at some.
 
-        Half precision becomes float32: exactness needs more than it holds.
+        The chart's steps, then offsets added. Half precision becomes float32: exactness needs
+        more than it holds.
         """
         out = {name: _single(tensor) for name, tensor in params.items()}
+        if not back:
+            return self._offset(self.chart.to(out), back=False)
+        return self.chart.back(self._offset(out, back=True))
+
+    def _offset(self, out: Params, *, back: bool) -> Params:
         sign = -1 if back else 1
         for name, rep in self.reps.items():
             if name not in out or not (rep.offset or rep.absorbed):
@@ -137,21 +176,61 @@ class Symmetry:
 
     def check(self, params: Mapping[str, Tensor]) -> None:
         """Raise unless ``params`` has exactly this symmetry's names and shapes."""
-        for name in self.reps:
+        shapes = self.shapes
+        for name in shapes:
             if name not in params:
                 raise UnknownName(
                     f"parameter {name!r} is missing", "pass the whole state dict of the model"
                 )
         for name, tensor in params.items():
-            if name not in self.reps:
-                near = difflib.get_close_matches(name, self.reps, 1)
+            if name not in shapes:
+                near = difflib.get_close_matches(name, shapes, 1)
                 hint = f"did you mean {near[0]!r}?" if near else "pass the model's own state dict"
                 raise UnknownName(f"unknown parameter {name!r}", hint)
-            if tuple(tensor.shape) != self.reps[name].shape:
+            if tuple(tensor.shape) != shapes[name]:
                 raise ShapeMismatch(
-                    f"{name} has shape {tuple(tensor.shape)}, expected {self.reps[name].shape}",
+                    f"{name} has shape {tuple(tensor.shape)}, expected {shapes[name]}",
                     "use a checkpoint of the architecture that was discovered",
                 )
+
+    @cached_property
+    def essential(self) -> Symmetry:
+        """The part that acts on essential parameters, as a symmetry of the coordinates."""
+        reps = {
+            name: replace(rep, offset=0.0, absorbed=()) if rep.offset or rep.absorbed else rep
+            for name, rep in self.reps.items()
+            if name not in self.chart.canonical
+        }
+        free = {used for name in self.chart.canonical for used in self.reps[name].spaces}
+        spaces = {name: space for name, space in self.spaces.items() if name not in free}
+        return Symmetry(spaces, reps)
+
+    def settling(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, Value]:
+        """The values of free spaces that bring coordinates ``b`` into the gauge of ``a``."""
+        values: dict[str, Value] = {}
+        for name in self.chart.canonical:
+            (space,) = self.reps[name].spaces
+            group = self.spaces[space].group
+            if isinstance(group, AbstractMonomial):
+                ratio = torch.where(
+                    (a[name] == 0) | (b[name] == 0), 1.0, a[name] / b[name]
+                ).double()
+                one = group.identity()
+                signs = torch.where(ratio < 0, -1.0, 1.0).expand_as(one.signs).to(one.signs)
+                logs = ratio.abs().log().expand_as(one.logs)
+                values[space] = Moves(
+                    one.perm,
+                    signs if group.flips else one.signs,
+                    logs if group.scales else one.logs,
+                )
+            elif isinstance(group, Translation):
+                values[space] = (a[name] - b[name])[:-1].double()
+        return values
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of every parameter."""
+        return self.chart.shapes or {name: rep.shape for name, rep in self.reps.items()}
 
     def restrict(self, to: type[Group] | Callable[[Space], bool] | Sequence[Motion]) -> Symmetry:
         """A subgroup: by group class, by a predicate on spaces, or by the motions allowed.
@@ -187,30 +266,29 @@ class Symmetry:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "lie_dim": self.lie_dim,
-            "log_components": self.log_components,
-            "spaces": {
-                name: {
-                    "size": s.size,
-                    "group": str(s.group),
-                    "over": list(s.over),
-                    "lie_dim": self.copies(name) * s.group.lie_dim,
-                    "log_components": self.copies(name) * s.group.log_components,
-                    "why": list(s.why),
-                }
-                for name, s in self.spaces.items()
-            },
-            "reps": {name: rep.text(self.spaces) for name, rep in self.reps.items()},
-            "aliases": dict(self.aliases),
-            "warnings": list(self.warnings),
-        }
+        return serial.to_json(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Symmetry:
+        """The inverse of `to_json`.
+
+        Raises:
+            BadInput: the data are not those of a symmetry; says where.
+        """
+        return serial.from_json(cls, data)
+
+    def table(self) -> str:
+        """All spaces and all reps, one row for each parameter."""
+        return printing.table(self)
 
     def __str__(self) -> str:
-        groups = " × ".join(str(space) for space in self.spaces.values())
-        width = max((len(name) for name in self.reps), default=0)
-        rows = [f"  {n:<{width}} : {r.text(self.spaces)}" for n, r in self.reps.items()]
-        return "\n".join([groups or "1 (no symmetry)", *rows, *self.warnings])
+        return printing.summary(self)
+
+    def __format__(self, spec: str) -> str:
+        return self.table() if spec == "full" else format(str(self), spec)
+
+    def _repr_html_(self) -> str:
+        return printing.markup(self)
 
 
 def _single(tensor: Tensor) -> Tensor:
@@ -246,8 +324,11 @@ _CLASS_MOTIONS = {
     "PositiveScaling": frozenset({Motion.STRETCH}),
     "Monomial": frozenset({Motion.SWAP, Motion.FLIP, Motion.STRETCH}),
     "Orthogonal": frozenset({Motion.SWAP, Motion.FLIP, Motion.TURN}),
-    "GeneralLinear": frozenset(Motion),
-    "Wreath": frozenset(Motion),
+    "GeneralLinear": frozenset(Motion) - {Motion.SHIFT},
+    "Wreath": frozenset(Motion) - {Motion.SHIFT},
+    "MeanOrthogonal": frozenset({Motion.SWAP, Motion.TURN}),
+    "PlaneRotation": frozenset({Motion.TURN}),
+    "Translation": frozenset({Motion.SHIFT}),
 }
 
 

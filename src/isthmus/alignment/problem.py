@@ -10,7 +10,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
@@ -50,7 +49,10 @@ class Occurrence:
 
 @dataclass
 class Problem:
-    """``min |a - g·b|²`` over the group of ``symmetry``; holds the current ``g``."""
+    """``min |a - g·b|²`` over the group of ``symmetry``; holds the current ``g``.
+
+    ``a`` and ``b`` are coordinates, on which the group acts linearly (`Symmetry.coordinates`).
+    """
 
     symmetry: Symmetry
     a: Mapping[str, Tensor]
@@ -60,12 +62,12 @@ class Problem:
     _rows: dict[tuple[str, int], Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.moved = self.symmetry.act_all(self.element, self.symmetry.linearised(self.b))
+        self.moved = self.symmetry.act_all(self.element, self.b)
 
     @cached_property
     def target(self) -> dict[str, Tensor]:
-        """The parameters to meet, in linear coordinates."""
-        return self.symmetry.linearised(self.a)
+        """The coordinates to meet."""
+        return dict(self.a)
 
     @cached_property
     def places(self) -> dict[str, list[Occurrence]]:
@@ -178,14 +180,11 @@ class Problem:
         return gain
 
 
-def widened(symmetry: Symmetry, params: Mapping[str, Tensor], names: Sequence[str]) -> Params:
-    """Floating-point parameters in the precision of the search.
+def widened(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Params:
+    """Floating-point coordinates in the precision of the search.
 
     Where the group is continuous the search is in float64; permutations alone need float32.
     """
     exact = any(s.group.lie_dim for s in symmetry.spaces.values())
-    wide = [n for n in names if params[n].is_floating_point()]
-    if exact:
-        return {n: params[n].double() for n in wide}
-    half = (torch.float16, torch.bfloat16)
-    return {n: params[n].float() if params[n].dtype in half else params[n] for n in wide}
+    wide = {n: t for n, t in symmetry.coordinates(params).items() if t.is_floating_point()}
+    return {n: t.double() for n, t in wide.items()} if exact else wide

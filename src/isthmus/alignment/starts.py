@@ -86,8 +86,7 @@ class Signature:
     ) -> Problem:
         """``h_a⁻¹ p h_b`` with balancing elements h and permutations p."""
         target, source = balancing(symmetry, a), balancing(symmetry, b)
-        gauged = symmetry.act_all(target, symmetry.linearised(a))
-        state = Problem(symmetry, symmetry.linearised(gauged, back=True), b, source)
+        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
         problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
         # A signature forgets signs: they are settled here, units staying in place.
         for _ in range(self.rounds):

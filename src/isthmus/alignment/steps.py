@@ -8,17 +8,17 @@ from torch import Tensor
 
 from isthmus.algebra.groups import (
     AbstractMonomial,
+    AbstractRotation,
     Character,
     GeneralLinear,
     Group,
+    Motion,
     Moves,
-    Orthogonal,
     Value,
 )
 from isthmus.alignment import pairs
 from isthmus.alignment.linear import best_linear
 from isthmus.alignment.problem import Problem
-from isthmus.ground import matrices
 
 Rows = list[tuple[Character, Tensor, Tensor]]
 
@@ -41,10 +41,10 @@ def best_change(group: Group, rows: Rows) -> Value:
     """
     if isinstance(group, AbstractMonomial):
         return _monomial(group, rows)
-    if isinstance(group, Orthogonal):
-        # Procrustes: the polar factor of the summed overlaps.
+    if isinstance(group, AbstractRotation):
+        # Procrustes: the nearest rotation to the summed overlaps.
         overlaps = [a.double() @ b.double().mT for _, a, b in rows]
-        return matrices.rotation(torch.stack(overlaps).sum(0))
+        return group.nearest(torch.stack(overlaps).sum(0))
     if isinstance(group, GeneralLinear):
         return best_linear(rows)
     raise TypeError(f"no matching step for {group}")
@@ -104,12 +104,12 @@ def gauge_step(problem: Problem, space: str, tolerance: float) -> float:
 
 def step(problem: Problem, space: str, tolerance: float) -> float:
     """Improve one space (and, with it, the spaces it indexes); returns the gain."""
-    if problem.inner[space]:
+    group = problem.symmetry.spaces[space].group
+    if problem.inner[space] and Motion.SWAP in group.motions:
         return outer_step(problem, space, tolerance)
     rows = problem.rows(space)
     if not rows:
         return 0.0
-    group = problem.symmetry.spaces[space].group
     change = best_change(group, rows)
     if _idle(group, change):
         return 0.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
@@ -47,11 +48,13 @@ class WeightMatching:
         generator: torch.Generator,
     ) -> Match:
         """Search for the element; the objective never rises."""
-        names = [n for n in a if not symmetry.reps[n].fixed]
-        one, two = (widened(symmetry, params, names) for params in (a, b))
+        whole_a, whole_b = (widened(symmetry, params) for params in (a, b))
+        core = symmetry.essential
+        names = [n for n in whole_a if n in core.reps and not core.reps[n].fixed]
+        one, two = ({n: whole[n] for n in names} for whole in (whole_a, whole_b))
         descents: list[Descent] = []
         for start in (*self.starts, *[Random()] * self.restarts):
-            descent = Descent(type(start).__name__, start(symmetry, one, two, generator))
+            descent = Descent(type(start).__name__, start(core, one, two, generator))
             descent.run(2, self.tolerance)
             descents.append(descent)
             if descent.objective <= 1e-5 * descent.size:
@@ -63,9 +66,9 @@ class WeightMatching:
         for descent in descents[: max(self.finish, 1)]:
             descent.run(self.sweeps, self.tolerance)
         best = min(descents, key=lambda found: found.objective)
-        # What nothing acts on is as far apart before as after; distances are of whole models.
-        idle = [n for n in a if n not in one]
-        left = distances({n: a[n] for n in idle}, {n: b[n] for n in idle})
+        # What nothing acts on is as far apart before as after; what is free is brought together.
+        idle = [n for n, rep in core.reps.items() if rep.fixed and n in whole_a]
+        left = distances({n: whole_a[n] for n in idle}, {n: whole_b[n] for n in idle})
         rest = sum(gap * gap for gap in left.values())
         evidence = {
             "start": best.start,
@@ -74,7 +77,8 @@ class WeightMatching:
             "objective": [value + rest for value in best.history],
             "sweeps": best.swept,
         }
-        return Match(best.problem.element, evidence)
+        found = {**best.problem.element.values, **symmetry.settling(whole_a, whole_b)}
+        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence)
 
 
 class Descent:

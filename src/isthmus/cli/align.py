@@ -9,31 +9,43 @@ import typer
 
 import isthmus.alignment as alignment
 import isthmus.discovery as discovery
+from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, example_for, load_checkpoint, load_data, load_model
+from isthmus.cli.inputs import (
+    claim,
+    example_for,
+    load_checkpoint,
+    load_checkpoints,
+    load_data,
+    load_model,
+    load_symmetry,
+    require_one,
+)
 from isthmus.cli.options import (
     CheckpointB,
     DataOption,
     ExampleOption,
     ForceOption,
     JsonOption,
-    ModelOption,
+    ModelOrSymmetryOption,
     RestartsOption,
     SeedOption,
+    SymmetryOption,
 )
 from isthmus.cli.showing import show_alignment, show_warnings
-from isthmus.ground import save
+from isthmus.ground import Params, save
 
 
 @verb
 def align(
     b: CheckpointB,
     to: Annotated[Path, typer.Option("--to", metavar="A", help="The checkpoint aligned to.")],
-    model: ModelOption,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The aligned checkpoint: .safetensors, .pt.")
     ],
+    model: ModelOrSymmetryOption = None,
+    symmetry: SymmetryOption = None,
     example: ExampleOption = None,
     data: DataOption = None,
     seed: SeedOption = 0,
@@ -43,17 +55,19 @@ def align(
 ) -> Outcome:
     """Align checkpoint B to checkpoint A: other weights, the same function as B."""
     claim(output, force=force, inputs=[b, to])
-    module = load_model(model)
-    target, source = load_checkpoint(to, module), load_checkpoint(b, module)
-    inputs = example_for(example, load_data(data) if data and not example else None)
+    require_one(model, symmetry)
     with screen.progress("align") as step:
         step("reading the graph", 0, 2)
-        symmetry = discovery.discover(module, inputs)
+        if symmetry is not None:
+            group = load_symmetry(symmetry)
+            target, source = load_checkpoints([to, b], group)
+        else:
+            target, source, group = _discovered(str(model), [to, b], example, data)
         step("matching", 1, 2)
         method = alignment.WeightMatching(restarts=restarts)
-        fit = alignment.align(source, to=target, symmetry=symmetry, method=method, seed=seed)
+        fit = alignment.align(source, to=target, symmetry=group, method=method, seed=seed)
     save(fit.params, output, force=force, inputs=[b, to])
-    show_warnings(symmetry)
+    show_warnings(group)
     show_alignment(fit)
     screen.say(f"wrote {output}")
     found = {
@@ -64,3 +78,13 @@ def align(
         "output": str(output),
     }
     return Outcome(found)
+
+
+def _discovered(
+    model: str, paths: list[Path], example: str | None, data: str | None
+) -> tuple[Params, Params, Symmetry]:
+    """The checkpoints of a model, and its symmetry."""
+    module = load_model(model)
+    target, source = (load_checkpoint(path, module) for path in paths)
+    inputs = example_for(example, load_data(data) if data and not example else None)
+    return target, source, discovery.discover(module, inputs)

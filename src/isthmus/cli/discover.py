@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,32 +10,60 @@ import typer
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import example_for, load_data, load_model
+from isthmus.cli.inputs import claim, example_for, load, load_data, placed
 from isthmus.cli.options import (
+    MODEL_HELP,
     DataOption,
     ExampleOption,
     ForceOption,
     JsonOption,
-    ModelOption,
     SeedOption,
     Unknown,
 )
 from isthmus.cli.showing import show_symmetry
+from isthmus.ground.errors import BadInput
+from isthmus.ground.writing import atomic_write
+from isthmus.report import network_svg
 
 
 @verb
 def discover(
-    model: ModelOption,
+    place: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="The same as --model.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help=MODEL_HELP + " Weights are not needed."),
+    ] = None,
     example: ExampleOption = None,
     data: DataOption = None,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Test the group on random elements; exit 1 if it fails."),
     ] = False,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete",
+            help="Count the directions that leave the function alone, and those of the group; "
+            "exit 1 if one of the group's is not among them.",
+        ),
+    ] = False,
     explain: Annotated[
         str | None,
-        typer.Option("--explain", metavar="SPACE", help="Why this space has its group."),
+        typer.Option(
+            "--explain", metavar="NAME", help="Why this space has its group, or a parameter is so."
+        ),
     ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw", metavar="FILE", help="A picture of the network and its spaces: .svg."
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every parameter, also those of repeated blocks.")
+    ] = False,
     unknown: Annotated[
         Unknown,
         typer.Option(
@@ -47,21 +76,40 @@ def discover(
     force: ForceOption = False,
 ) -> Outcome:
     """Discover the symmetry group of a model: the type of every parameter."""
-    module = load_model(model)
-    inputs = example_for(example, load_data(data) if data and not example else None)
+    if (place is None) == (model is None):
+        raise BadInput("a model is needed, once", "give it first, or as --model")
+    if draw is not None:
+        claim(draw, force=force)
+    named = load(model or place or "", values=verify or complete)
+    given = load_data(data) if data and not example else None
+    inputs = placed(example_for(example, given, named.example), named.module)
     with screen.progress("discover") as step:
-        step("reading the graph", 0, 2)
+        step("reading the graph", 0, 3)
         symmetry = discovery.discover(
-            module, inputs, unknown="raise" if unknown is Unknown.RAISE else "pin"
+            named.module, inputs, unknown="raise" if unknown is Unknown.RAISE else "pin"
         )
-        step("verifying", 1, 2)
-        certificate = discovery.verify(symmetry, module, inputs, seed=seed) if verify else None
-    show_symmetry(symmetry)
+        step("verifying", 1, 3)
+        certificate = (
+            discovery.verify(symmetry, named.module, inputs, seed=seed) if verify else None
+        )
+        step("counting", 2, 3)
+        counted = (
+            discovery.completeness(symmetry, named.module, inputs, seed=seed) if complete else None
+        )
+    show_symmetry(symmetry, full=full)
     found = dict(symmetry.to_json())
     if explain is not None:
         found["explanation"] = discovery.explain(symmetry, explain)
         screen.say(found["explanation"])
+    if draw is not None:
+        order = discovery.parameter_order(named.module, inputs)
+        atomic_write(draw, network_svg(symmetry, order))
+        screen.say(f"wrote {draw}")
     if certificate is not None:
         found["certificate"] = certificate.to_json()
         screen.say(str(certificate))
-    return Outcome(found, certificate is None or certificate.verdict.name in ("PROVED", "TESTED"))
+    if counted is not None:
+        found["completeness"] = counted.to_json()
+        screen.say(str(counted))
+    tested = certificate is None or certificate.verdict.name in ("PROVED", "TESTED")
+    return Outcome(found, tested and (counted is None or counted.sound))

@@ -11,20 +11,31 @@ from torch import nn
 import isthmus.alignment as alignment
 import isthmus.discovery as discovery
 import isthmus.merging as merging
+from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, example_for, load_checkpoint, load_data, load_model
+from isthmus.cli.inputs import (
+    claim,
+    example_for,
+    load_checkpoint,
+    load_checkpoints,
+    load_data,
+    load_model,
+    load_symmetry,
+    require_one,
+)
 from isthmus.cli.options import (
     BatchOption,
     DataOption,
     ExampleOption,
     ForceOption,
     JsonOption,
-    ModelOption,
+    ModelOrSymmetryOption,
     Repair,
     RepairOption,
     RestartsOption,
     SeedOption,
+    SymmetryOption,
 )
 from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput, save
@@ -37,10 +48,11 @@ def merge(
     checkpoints: Annotated[
         list[Path], typer.Argument(metavar="A B ...", help="Two or more; all align to the first.")
     ],
-    model: ModelOption,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The merged checkpoint: .safetensors, .pt.")
     ],
+    model: ModelOrSymmetryOption = None,
+    symmetry: SymmetryOption = None,
     example: ExampleOption = None,
     data: DataOption = None,
     seed: SeedOption = 0,
@@ -54,27 +66,31 @@ def merge(
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
     claim(output, force=force, inputs=checkpoints)
-    module = load_model(model)
-    wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
-    dataset = load_data(data) if data else None
-    repairer = _repairer(module, dataset, batch_size) if wanted else None
-    loaded = [load_checkpoint(path, module) for path in checkpoints]
-    inputs = example_for(example, dataset)
+    require_one(model, symmetry)
     method = alignment.WeightMatching(restarts=restarts)
     with screen.progress("merge") as step:
-        step("reading the graph", 0, len(loaded) + 1)
-        symmetry = discovery.discover(module, inputs)
+        step("reading the graph", 0, len(checkpoints) + 1)
+        if symmetry is not None:
+            group, repairer = _unrepaired(load_symmetry(symmetry), repair), None
+            loaded = load_checkpoints(checkpoints, group)
+        else:
+            module = load_model(str(model))
+            wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
+            dataset = load_data(data) if data else None
+            repairer = _repairer(module, dataset, batch_size) if wanted else None
+            loaded = [load_checkpoint(path, module) for path in checkpoints]
+            group = discovery.discover(module, example_for(example, dataset))
         fits = []
         for number, params in enumerate(loaded[1:], 1):
             step(f"matching {checkpoints[number].name}", number, len(loaded) + 1)
             fits.append(
-                alignment.align(params, to=loaded[0], symmetry=symmetry, method=method, seed=seed)
+                alignment.align(params, to=loaded[0], symmetry=group, method=method, seed=seed)
             )
         step("averaging", len(loaded), len(loaded) + 1)
         aligned = [loaded[0], *(fit.params for fit in fits)]
         merged = merging.merge(aligned, method=merging.Average(), repair=repairer)
     save(merged, output, force=force, inputs=checkpoints)
-    show_warnings(symmetry)
+    show_warnings(group)
     rows = [
         {"checkpoint": str(path), "before": fit.before, "after": fit.after}
         for path, fit in zip(checkpoints[1:], fits, strict=True)
@@ -82,7 +98,22 @@ def merge(
     for row in rows:
         screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
     screen.say(f"wrote {output}, the average of {len(aligned)}")
-    return Outcome({"aligned": rows, "repaired": wanted, "output": str(output)})
+    return Outcome({"aligned": rows, "repaired": repairer is not None, "output": str(output)})
+
+
+def _unrepaired(symmetry: Symmetry, repair: Repair | None) -> Symmetry:
+    """The symmetry, if nothing asks for statistics to be recomputed, which needs the model.
+
+    Raises:
+        BadInput: Something does.
+    """
+    statistics = any(name.endswith("running_var") for name in symmetry.reps)
+    if repair is Repair.STATISTICS or (statistics and repair is None):
+        raise BadInput(
+            "BatchNorm statistics need the model to be recomputed with",
+            "give --model instead of --symmetry, or --repair none to average them as they are",
+        )
+    return symmetry
 
 
 def _repairer(

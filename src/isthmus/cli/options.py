@@ -32,12 +32,19 @@ class Repair(StrEnum):
 
 CheckpointA = Annotated[Path, typer.Argument(metavar="A", help="The checkpoint aligned to.")]
 CheckpointB = Annotated[Path, typer.Argument(metavar="B", help="The checkpoint that is moved.")]
-ModelOption = Annotated[
-    str,
+MODEL_HELP = (
+    "file.py:factory or pkg.module:factory, a callable that returns the module; a Hugging Face "
+    "folder with its config.json; or a .pt2 file of torch.export."
+)
+_MODEL = typer.Option("--model", metavar="MODEL", help=MODEL_HELP)
+ModelOption = Annotated[str, _MODEL]
+ModelOrSymmetryOption = Annotated[str | None, _MODEL]
+SymmetryOption = Annotated[
+    Path | None,
     typer.Option(
-        "--model",
-        metavar="FACTORY",
-        help="file.py:factory or pkg.module:factory, a callable that returns the module.",
+        "--symmetry",
+        metavar="FILE",
+        help="Instead of --model: what `isthmus discover --json FILE` wrote of it.",
     ),
 ]
 ExampleOption = Annotated[
@@ -46,7 +53,7 @@ ExampleOption = Annotated[
         "--example",
         metavar="SPEC",
         help="The model's input: 1x784, 2x3x32x32:float, 1x16:int, ids=1x16:int. "
-        "Left out, a few samples of --data.",
+        "Left out, a few samples of --data, or what a folder or .pt2 file says itself.",
     ),
 ]
 _DATA_HELP = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from isthmus.algebra import Symmetry
+from isthmus.algebra.printing import folded_warnings
 from isthmus.alignment import Alignment
 from isthmus.cli import screen
 from isthmus.landscape import Barrier, Evaluation
@@ -21,9 +22,13 @@ _NAMES = {
 _MODELS = {"a": "A", "b": "B", "merged": "merged"}
 
 
-def show_symmetry(symmetry: Symmetry) -> None:
-    """The type of the model, then the size of its group; warnings on standard error."""
-    screen.say(str(replace(symmetry, warnings=())))
+def show_symmetry(symmetry: Symmetry, *, full: bool = False) -> None:
+    """The type of the model, then the size of its group; warnings on standard error.
+
+    Repeated blocks are folded where the table would not fit a screen, unless ``full``.
+    """
+    quiet = replace(symmetry, warnings=())
+    screen.say(quiet.table() if full else str(quiet))
     screen.say(
         f"continuous dimensions {symmetry.lie_dim}, "
         f"ln of the number of components {symmetry.log_components:.1f}"
@@ -33,7 +38,7 @@ def show_symmetry(symmetry: Symmetry) -> None:
 
 def show_warnings(symmetry: Symmetry) -> None:
     """What discovery could not type, one line each, on standard error."""
-    for text in symmetry.warnings:
+    for text in folded_warnings(symmetry.warnings):
         screen.warn(text)
 
 

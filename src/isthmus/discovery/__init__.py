@@ -6,4 +6,5 @@ from isthmus.discovery.directions import Direction as Direction
 from isthmus.discovery.discover import discover as discover
 from isthmus.discovery.explain import explain as explain
 from isthmus.discovery.interpret import UnknownOperatorWarning as UnknownOperatorWarning
+from isthmus.discovery.order import parameter_order as parameter_order
 from isthmus.discovery.verify import verify as verify

@@ -6,34 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from isthmus.algebra.groups import Character, GeneralLinear, Group, Motion, Orthogonal, monomial
+from isthmus.algebra.groups import (
+    AbstractRotation,
+    Character,
+    GeneralLinear,
+    Group,
+    MeanOrthogonal,
+    Motion,
+    Orthogonal,
+    PlaneRotation,
+    monomial,
+)
 from isthmus.algebra.reps import Absorbed, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, Space, Sum, Term
 from isthmus.algebra.symmetry import Symmetry
-from isthmus.discovery import families, naming, units
+from isthmus.discovery import families, naming, reasons, units
 from isthmus.discovery.interpret import Reading
 from isthmus.discovery.naming import Place
 from isthmus.discovery.nodes import (
+    PLANE,
     SWAPS,
     Kind,
     Node,
     Occurrence,
     Terms,
+    Unit,
     below,
+    opened,
     settle,
     unit_leaves,
 )
 from isthmus.discovery.redundant import without_redundant
+from isthmus.discovery.rejoin import rejoin
 from isthmus.discovery.units import Units
-
-WORDS = {
-    Motion.SWAP: "permutation",
-    Motion.FLIP: "sign",
-    Motion.STRETCH: "scale",
-    Motion.TURN: "rotation",
-    Motion.SHEAR: "shear",
-}
-"""Motions for people."""
 
 
 @dataclass
@@ -48,7 +53,7 @@ class Leaf:
         """The character of an occurrence."""
         scales, flips = solution.exponents(term.unit, term.node)
         group = self.space.group
-        if isinstance(group, (GeneralLinear, Orthogonal)):
+        if isinstance(group, (GeneralLinear, AbstractRotation)):
             return Character(dual ^ self.mirrored)
         turned = tuple(s * k for s, k in zip(self.signs, scales, strict=True))
         return Character(dual ^ self.mirrored, turned, flips)
@@ -56,22 +61,18 @@ class Leaf:
 
 def assemble(reading: Reading) -> Symmetry:
     """Solve what was read, name the spaces, write down every rep."""
-    held = [
-        (unit, leaf)
-        for tensor in reading.parameters.values()
-        for axis in tensor.axes
-        for term in settle(axis)
-        for unit, leaf in unit_leaves(term.unit, term.node)
-    ]
-    solution = units.solve(reading.typing, held)
-    order = list(dict.fromkeys(leaf for _, leaf in held))
+    solution = units.solve(reading.typing, _held(reading))
+    rejoin(reading, solution)
+    order = list(dict.fromkeys(leaf for _, leaf in _held(reading)))
     places = _places(reading)
     movable = {leaf for leaf in order if leaf.motions or any(solution.families.get(leaf, (0, 0)))}
-    depends = families.dependencies(reading.typing.tensors, movable)
-    over = families.orient(depends, [leaf for leaf in order if leaf in movable])
+    known = {leaf for leaf in order if leaf.size > 1 or leaf in movable}
+    depends = families.dependencies(reading.typing.tensors, known, reading.typing.selections)
+    over = families.orient(depends, [leaf for leaf in order if leaf in known], movable)
     for outer in {o for owners in over.values() for o in owners}:
         outer.motions &= SWAPS
-    decided = _decide(reading, solution, over, places)
+    told = reasons.Told(reading.program)
+    decided = _decide(reading, solution, over, places, told)
     spaces = {leaf.space.name: leaf.space for leaf in decided.values()}
     writer = _Writer(decided, solution)
     reps = {
@@ -82,8 +83,25 @@ def assemble(reading: Reading) -> Symmetry:
         )
         for name, tensor in reading.parameters.items()
     }
-    whole = Symmetry(spaces, reps, dict(reading.program.aliases), tuple(reading.warnings))
+    whole = Symmetry(
+        spaces,
+        reps,
+        dict(reading.program.aliases),
+        tuple(reading.warnings),
+        pinned=told.pinned(reading, decided),
+    )
     return without_redundant(whole)
+
+
+def _held(reading: Reading) -> list[tuple[Unit, Node]]:
+    """Every leaf of every parameter, with the unit with which it is felt."""
+    return [
+        (unit, leaf)
+        for tensor in reading.parameters.values()
+        for axis in tensor.axes
+        for term in settle(axis)
+        for unit, leaf in unit_leaves(term.unit, term.node)
+    ]
 
 
 Places: TypeAlias = "dict[Node, list[Place]]"
@@ -95,32 +113,26 @@ def _places(reading: Reading) -> Places:
     for name, tensor in reading.parameters.items():
         for d, axis in enumerate(tensor.axes):
             for term in settle(axis):
-                for leaf in _opened(term):
+                for leaf in opened(term):
                     found.setdefault(leaf.node, []).append((name, d, leaf, leaf.dual))
     return found
 
 
-def _opened(term: Occurrence) -> list[Occurrence]:
-    node = term.node
-    if node.kind is Kind.LEAF:
-        return [term]
-    out = []
-    for k, (part, turned) in enumerate(node.parts):
-        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
-        out += [leaf for t in settle([inner]) for leaf in _opened(t)]
-    return out
-
-
 def _decide(
-    reading: Reading, solution: Units, over: dict[Node, list[Node]], places: Places
+    reading: Reading,
+    solution: Units,
+    over: dict[Node, list[Node]],
+    places: Places,
+    told: reasons.Told,
 ) -> dict[Node, Leaf]:
     """A named space with its group for every leaf on which something acts, outer ones first."""
     names = naming.names(places, over)
     decided: dict[Node, Leaf] = {}
+    keys = {key for owners in over.values() for key in owners}
     for leaf in sorted(over, key=lambda n: len(over[n])):
         mirrored = places[leaf][0][3]
         group = _group(leaf, solution, places[leaf], mirrored)
-        if not group.motions:
+        if not group.motions and leaf not in keys:
             continue
         first = places[leaf]
         signs = tuple(
@@ -128,17 +140,9 @@ def _decide(
             for k in range(solution.families.get(leaf, (0, 0))[0])
         )
         owners = tuple(decided[o].space.name for o in over[leaf] if o in decided)
-        space = Space(names[leaf], leaf.size, group, owners, _reasons(leaf))
+        space = Space(names[leaf], leaf.size, group, owners, told.reasons(leaf))
         decided[leaf] = Leaf(space, mirrored, signs)
     return decided
-
-
-def _reasons(leaf: Node) -> tuple[str, ...]:
-    """Who forbade what, in words."""
-    return tuple(
-        f"{reason}: no " + ", ".join(word for motion, word in WORDS.items() if motion in lost)
-        for reason, lost in leaf.why.items()
-    )
 
 
 def _scales(places: Sequence[Place], solution: Units) -> list[tuple[int, ...]]:
@@ -159,8 +163,13 @@ def _group(
         lead = felt[0][0][0][0]
         if all(s == (-lead if dual else lead,) for (s, _), dual in felt) and abs(lead) == 1:
             return GeneralLinear(leaf.size)
-    if leaf.size > 1 and signed and Motion.TURN in leaf.motions:
-        return Orthogonal(leaf.size)
+    if leaf.size > 1 and Motion.TURN in leaf.motions:
+        if leaf.keeps_mean and not any(any(s) or any(f) for (s, f), _ in felt):
+            return MeanOrthogonal(leaf.size)
+        if leaf.motions == PLANE:
+            return PlaneRotation()
+        if signed and not leaf.keeps_mean:
+            return Orthogonal(leaf.size)
     swaps = leaf.size > 1 and Motion.SWAP in leaf.motions
     return monomial(leaf.size, swaps=swaps, flips=flips, scales=scales)
 
@@ -192,9 +201,9 @@ class _Writer:
         for self.at, axis in enumerate(axes):
             before: set[int] = set()
             for term in settle(axis):
-                for node in _families(term.node):
-                    key = id(node.key.find()[0]) if node.key else 0
-                    if key not in before and self._differs(Occurrence(node, False, term.unit)):
+                for family in _family_terms(term):
+                    key = id(family.node.key.find()[0]) if family.node.key else 0
+                    if key not in before and self._differs(family):
                         found.setdefault((key, self._home(key)))
                 before.add(id(term.node))
         return list(found)
@@ -238,10 +247,10 @@ class _Writer:
             parts.append(self._axis(settle([inner, *rest]), {**chosen, id(node): k}))
         label = self.labels.get((id(node), self.at), "")
         if not label:
-            parts = [p for part in parts for p in _flattened(part)]
+            parts = [p for part in parts for p in _flattened(part)] if not node.places else parts
             if all(len(p) == 1 and isinstance(p[0], Factor) and p[0].space is None for p in parts):
                 return Factor(sum(p[0].size for p in parts))
-        return Sum(tuple(parts), label)
+        return Sum(tuple(parts), label, node.places)
 
     def _family(self, term: Occurrence, chosen: dict[int, int]) -> Axis:
         node = term.node
@@ -264,6 +273,16 @@ class _Writer:
         return Factor(term.node.size, leaf.space.name, character)
 
 
+def _family_terms(term: Occurrence) -> list[Occurrence]:
+    """The families of a term, each with the unit that it has there."""
+    node = term.node
+    found = [term] if node.kind is Kind.FAMILY and not node.collapsed else []
+    for k, (part, turned) in enumerate(node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        found += [family for t in settle([inner]) for family in _family_terms(t)]
+    return found
+
+
 def _families(node: Node) -> list[Node]:
     node, _ = node.find()
     found = [node] if node.kind is Kind.FAMILY and not node.collapsed else []
@@ -272,7 +291,7 @@ def _families(node: Node) -> list[Node]:
 
 def _flattened(axis: Axis) -> list[Axis]:
     """A sum that stands alone as its parts."""
-    if len(axis) == 1 and isinstance(axis[0], Sum) and not axis[0].label:
+    if len(axis) == 1 and isinstance(axis[0], Sum) and not (axis[0].label or axis[0].places):
         return list(axis[0].parts)
     return [axis]
 

@@ -1,16 +1,22 @@
-"""Capture: a module and an example become a `Program`, by ``torch.export`` (not decomposed)."""
+"""Capture: a module and an example become a `Program`, by ``torch.export`` (not decomposed).
+
+Where export fails (control flow that depends on data), the executed path is recorded instead.
+"""
 
 from __future__ import annotations
 
 import operator
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
+from isthmus.discovery.calls import bind, kept_names, name_of, shape_of
+from isthmus.discovery.exporting import check_state, exported
 from isthmus.discovery.program import Op, Program, Ref, Shape
+from isthmus.discovery.recorder import record
 from isthmus.ground.errors import BadInput, CaptureFailed
 
 Example: TypeAlias = "Tensor | tuple[Any, ...] | Mapping[str, Any]"
@@ -31,51 +37,63 @@ def as_inputs(example: Example) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def capture(model: nn.Module, example: Example) -> Program:
-    """Trace ``model`` on ``example`` in evaluation mode; no value is computed.
+    """Trace ``model`` on ``example`` in evaluation mode.
+
+    By ``torch.export``, which computes no value; where that fails and the model has weights, by
+    running it once and recording what it does.
 
     Raises:
-        CaptureFailed: export fails; says what it said.
+        CaptureFailed: neither is possible; says what export said.
     """
     args, kwargs = as_inputs(example)
+    check_state(model)
     modes = [(module, module.training) for module in model.modules()]
     fast = torch.backends.mha.get_fastpath_enabled()
     model.eval()
     try:
         # The fused inference kernels of nn.TransformerEncoderLayer have no types.
         torch.backends.mha.set_fastpath_enabled(False)
-        exported = _export(model, args, kwargs)
-    except Exception as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise CaptureFailed(
-            f"torch.export cannot trace {type(model).__name__} on this example: {said[0]}",
-            "give an example of the right shapes and dtypes, or wrap the model in a module whose "
-            "forward takes and returns tensors without data-dependent branches",
-        ) from error
+        try:
+            return _Reader(model, exported(model, args, kwargs)).program()
+        except CaptureFailed:
+            raise
+        except Exception as error:
+            return _recorded(model, args, kwargs, error)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         for module, training in modes:
             module.training = training
-    return _Reader(model, exported).program()
 
 
-def _export(
-    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> torch.export.ExportedProgram:
-    """The exported program; made functional where the model writes in place."""
-    with warnings.catch_warnings():
-        # Recurrent layers assign their flat weights while they are traced: no concern here.
-        warnings.filterwarnings("ignore", message=".*assigned during export.*")
-        exported = torch.export.export(model, args, kwargs, strict=False)
-        graphs = [m.graph for m in exported.graph_module.modules() if isinstance(m, fx.GraphModule)]
-        if any(_mutates(node) for graph in graphs for node in graph.nodes):
-            functional: torch.export.ExportedProgram = exported.run_decompositions({})
-            return functional
-    return exported
+def _recorded(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> Program:
+    """The recorded path, where there are values to run on."""
+    said, name = _first_line(error), type(model).__name__
+    tensors = [*model.parameters(), *model.buffers(), *tree_leaves((args, kwargs))]
+    if any(isinstance(t, Tensor) and t.device.type == "meta" for t in tensors):
+        raise CaptureFailed(
+            f"torch.export cannot trace {name} on this example: {said}; and without weights the "
+            "model cannot be run either",
+            "build the model and the example with real tensors (a small configuration will do), "
+            "so that the path which the example takes can be recorded, or wrap the model in a "
+            "module whose forward does not branch on data",
+        ) from error
+    try:
+        return record(model, args, kwargs, said)
+    except Exception as failure:
+        raise CaptureFailed(
+            f"torch.export cannot trace {name} on this example: {said}; and running the model on "
+            f"it fails: {_first_line(failure)}",
+            "give an example of the shapes and dtypes that forward takes (a tensor, a tuple, or a "
+            "dict of keyword inputs), or wrap the model in a module whose forward takes and "
+            "returns plain tensors",
+        ) from failure
 
 
-def _mutates(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return bool(schema is not None and schema.is_mutable)
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 class _Reader:
@@ -86,11 +104,12 @@ class _Reader:
         self.ops: list[Op] = []
         self.shapes: dict[str, Shape] = {}
         self.names: dict[tuple[int, fx.Node], Any] = {}
-        self.kept = _kept_names(model)
+        self.kept = kept_names(model)
         self.state = set(model.state_dict(keep_vars=True))
         self.parameters: dict[str, str] = {}
         self.inputs: list[str] = []
         self.constants: list[str] = []
+        self.values: dict[str, Tensor] = {}
 
     def program(self) -> Program:
         signature = self.exported.graph_signature
@@ -118,6 +137,7 @@ class _Reader:
             chosen,
             self.shapes,
             aliases,
+            self.values,
         )
 
     def _placeholder(self, node: fx.Node, target: str | None) -> None:
@@ -125,14 +145,20 @@ class _Reader:
         if not isinstance(value, Tensor):
             self.names[0, node] = value
             return
-        self.shapes[node.name] = _shape(value)
+        self.shapes[node.name] = shape_of(value)
         if target is not None and target in self.state:
             self.parameters[node.name] = self.kept.get(target, target)
         elif target is None and node.name in self.exported.graph_signature.user_inputs:
             self.inputs.append(node.name)
         else:
-            self.constants.append(node.name)
+            self._constant(node.name, self.exported.constants.get(str(target)))
         self.names[0, node] = Ref(node.name)
+
+    def _constant(self, name: str, value: Any) -> None:
+        """A tensor that is not computed; its value where there is one."""
+        self.constants.append(name)
+        if type(value) is Tensor and value.device.type == "cpu":
+            self.values[name] = value.detach()
 
     def _walk(self, graph: fx.GraphModule, depth: int, given: Mapping[str, Any]) -> list[Any]:
         prefix = f"r{len(self.ops)}_" if depth else ""
@@ -154,8 +180,8 @@ class _Reader:
         if not isinstance(value, Tensor):
             return value
         name = prefix + node.name
-        self.shapes[name] = _shape(value)
-        self.constants.append(name)
+        self.shapes[name] = shape_of(value)
+        self._constant(name, value)
         return Ref(name)
 
     def _call(self, graph: fx.GraphModule, node: fx.Node, depth: int, prefix: str) -> None:
@@ -194,7 +220,7 @@ class _Reader:
         prefix: str,
     ) -> Any:
         named = {k: self._value(v, depth) for k, v in node.kwargs.items()}
-        bound = _bind(target, arguments, named)
+        bound = bind(target, arguments, named)
         value = node.meta.get("val")
         values = value if isinstance(value, (list, tuple)) else [value]
         name = prefix + node.name
@@ -205,9 +231,9 @@ class _Reader:
         )
         tensors = [(n, v) for n, v in zip(names, values, strict=True) if isinstance(v, Tensor)]
         made = tuple(n for n, _ in tensors)
-        shapes = tuple(_shape(v) for _, v in tensors)
+        shapes = tuple(shape_of(v) for _, v in tensors)
         self.ops.append(
-            Op(_name(target), target, bound, made, shapes, _module(node), _source(node))
+            Op(name_of(target), target, bound, made, shapes, _module(node), *_source(node))
         )
         refs = [Ref(n) if isinstance(v, Tensor) else v for n, v in zip(names, values, strict=True)]
         return refs if isinstance(value, (list, tuple)) else refs[0]
@@ -231,51 +257,21 @@ def _check_straight(region: str) -> None:
         )
 
 
-def _bind(
-    target: torch._ops.OpOverload, arguments: Sequence[Any], named: Mapping[str, Any]
-) -> dict[str, Any]:
-    bound: dict[str, Any] = {}
-    for k, formal in enumerate(target._schema.arguments):
-        if k < len(arguments):
-            bound[formal.name] = arguments[k]
-        elif formal.name in named:
-            bound[formal.name] = named[formal.name]
-        else:
-            bound[formal.name] = formal.default_value
-    return bound
-
-
-def _kept_names(model: nn.Module) -> dict[str, str]:
-    """Every state-dict name and the first name of the same tensor."""
-    first: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], str] = {}
-    kept: dict[str, str] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        same = (id(tensor), 0, (), ())
-        kept[name] = first.setdefault(same, name)
-    return kept
-
-
-def _shape(value: Tensor) -> Shape:
-    return Shape(tuple(int(n) for n in value.shape), value.dtype)
-
-
-def _name(target: torch._ops.OpOverload) -> str:
-    return f"{target.namespace}.{target._schema.name.split('::')[-1]}".removeprefix("aten.")
-
-
 def _module(node: fx.Node) -> str:
     stack = node.meta.get("nn_module_stack") or {}
     path = [entry[0] for entry in stack.values()]
     return str(path[-1]) if path else ""
 
 
-def _source(node: fx.Node) -> str:
-    """The innermost line of the user's code, not of torch's own modules."""
-    trace = str(node.meta.get("stack_trace") or "")
-    lines = [line.strip() for line in trace.splitlines() if line.strip().startswith("File ")]
-    own = [line for line in lines if "/torch/" not in line] or lines
+def _source(node: fx.Node) -> tuple[str, str]:
+    """The innermost line of the user's code, not of torch's own modules: its place and text."""
+    trace = [line.strip() for line in str(node.meta.get("stack_trace") or "").splitlines()]
+    at = [k for k, line in enumerate(trace) if line.startswith("File ")]
+    own = [k for k in at if "/torch/" not in trace[k]] or at
     if not own:
-        return ""
-    parts = own[-1].split(", ")
+        return "", ""
+    parts = trace[own[-1]].split(", ")
     file = parts[0].removeprefix("File ").strip('"').replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{file}:{parts[1].removeprefix('line ')}"
+    after = trace[own[-1] + 1] if own[-1] + 1 < len(trace) else ""
+    text = "" if after.startswith("File ") else after
+    return f"{file}:{parts[1].removeprefix('line ')}", text

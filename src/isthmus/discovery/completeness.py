@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -126,16 +126,23 @@ def completeness(
     if randomise:
         params = perturbed(params, generator)
     rows, found = _collect(model, params, inputs, width, generator)
-    scale = _sizes(params)
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    return _counted(symmetry, params, rows, found, parameters)
+
+
+def _counted(
+    symmetry: Symmetry, params: Params, rows: Rows, found: Rank, parameters: Container[str]
+) -> Completeness:
+    """The null space of the rows against the tangent of the orbit."""
+    moving = {n: t for n, t in params.items() if t.is_floating_point()}
+    scale, width = _sizes(params), sum(t.numel() for t in moving.values())
     flat = rows.null_space(found.rank)
     tangent = row_space(Orbit(symmetry, params).tangent() / scale)
     explained = _inside(tangent, flat)
-    moving = {n: t for n, t in params.items() if t.is_floating_point()}
     rest = fewest_tensors(flat, explained, [t.numel() for t in moving.values()])
-    named = dict(model.named_parameters(remove_duplicate=False))
     return Completeness(
         parameters=width,
-        statistics=sum(t.numel() for n, t in moving.items() if n not in named),
+        statistics=sum(t.numel() for n, t in moving.items() if n not in parameters),
         rank=found.rank,
         nullity=width - found.rank,
         explained=len(explained),
@@ -178,11 +185,17 @@ def _collect(
                 check_jacobian(double, params, given, batch[0])
             if not len(batch[-1]):
                 break
-        rows.append(torch.cat(batch) * scale)
+        rows.append(_even(torch.cat(batch) * scale))
         ranks.append(rows.rank())
         if ranks[-1].rank == width:
             break
     return rows, ranks[-1]
+
+
+def _even(rows: Tensor) -> Tensor:
+    """Rows longer than the median cut down to it: they say the same, and drown no others."""
+    lengths = rows.norm(dim=1, keepdim=True)
+    return rows / (lengths / lengths.median()).clamp_min(1.0) if len(rows) else rows
 
 
 def _sizes(params: Mapping[str, Tensor]) -> Tensor:

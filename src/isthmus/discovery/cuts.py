@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from isthmus.discovery import unify
-from isthmus.discovery.nodes import Kind, Node, Occurrence, Terms, settle, size_of
+from isthmus.discovery import coordinates, unify
+from isthmus.discovery.nodes import Kind, Node, Occurrence, Terms, below, settle, size_of
 
 if TYPE_CHECKING:
     from isthmus.discovery.typing import Typing
@@ -21,6 +21,9 @@ def cut(typing: Typing, axes: Sequence[Terms], dim: int, start: int, stop: int) 
         return axes
     place = next(k for k, term in enumerate(terms) if term.node.size > 1)
     inner = size_of(terms[place + 1 :])
+    if coordinates.own_family(terms, place):
+        # Interleaved parts: as a whole the family has no interval to cut.
+        return choose(typing, axes, dim, range(start, stop))
     if start % inner == 0 and stop % inner == 0:
         return cut_term(typing, axes, dim, place, start // inner, stop // inner)
     first = start // inner
@@ -28,7 +31,26 @@ def cut(typing: Typing, axes: Sequence[Terms], dim: int, start: int, stop: int) 
         # Inside one value of the leading factor: take that value, then cut what is left.
         axes = cut_term(typing, axes, dim, place, first, first + 1)
         return cut(typing, axes, dim, start - first * inner, stop - first * inner)
-    return _give_up(typing, axes, dim, stop - start)
+    return choose(typing, axes, dim, range(start, stop))
+
+
+def choose(typing: Typing, axes: Sequence[Terms], dim: int, places: Sequence[int]) -> list[Terms]:
+    """The axes of a tensor after choosing places of ``dim`` that are no interval of its factors."""
+    out = [settle(axis) for axis in axes]
+    singles = coordinates.spread(typing, axes[dim])
+    if singles is None:
+        return _give_up(typing, out, dim, len(places))
+    sums = {id(node) for term in settle(axes[dim]) for node in below(term.node)}
+    for d, axis in enumerate(out):
+        for term in axis if d != dim else ():
+            owner = term.node.key.find()[0] if term.node.key is not None else None
+            if owner is not None and id(owner) in sums:
+                # Its key is a sum of other parts from here on: its members become one.
+                unify.collapse(typing, term.node)
+    out = [settle(axis) for axis in out]
+    out[dim] = typing.concatenate([[singles[place]] for place in places])
+    typing.pieces.append(out)
+    return out
 
 
 def cut_term(
@@ -52,6 +74,7 @@ def cut_term(
         return cut_term(typing, axes, dim, place, start, stop)
     if node.kind is Kind.LEAF:
         if not node.tensors:
+            typing.mixed(axes, [dim])
             axes[dim][place] = typing.constant(stop - start)[0]
             return axes
         _refine(axes, dim, place, start, stop)
@@ -73,6 +96,7 @@ def _give_up(typing: Typing, axes: list[Terms], dim: int, size: int) -> list[Ter
     """A slice across a product: nothing may act on it."""
     for axis in axes:
         typing.pin(axis)
+    typing.mixed(axes, [dim])
     axes[dim] = typing.constant(size)
     return axes
 

@@ -9,6 +9,8 @@ from torch import nn
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.assemble import assemble
 from isthmus.discovery.capture import Example, capture
+from isthmus.discovery.gauge import fold
+from isthmus.discovery.gauge.attaching import attach
 from isthmus.discovery.interpret import interpret
 from isthmus.ground.errors import BadInput
 
@@ -17,7 +19,7 @@ def discover(
     model: nn.Module,
     example: Example,
     *,
-    gauge: Literal["asis"] = "asis",
+    gauge: Literal["folded", "asis"] = "folded",
     unknown: Literal["pin", "raise"] = "pin",
 ) -> Symmetry:
     """Derive the parameter-symmetry group of a model.
@@ -28,7 +30,10 @@ def discover(
     Args:
         model: any module that ``torch.export`` can trace; it is not changed.
         example: a tensor, a tuple of inputs, or a dict of keyword inputs.
-        gauge: "asis" finds what acts on the parameters as they are.
+        gauge: "folded" finds the largest group, which acts after redundant coordinates (gains
+            and biases that other parameters could hold, means that nothing sees) are taken out;
+            `Symmetry.act` still takes and gives parameters as they are. "asis" finds what acts on
+            every parameter linearly.
         unknown: "pin" keeps fixed what an operator without a rule touches, and warns;
             "raise" refuses.
 
@@ -36,8 +41,12 @@ def discover(
         CaptureFailed: the model cannot be traced on this example.
         UnknownOperator: an operator has no rule and ``unknown`` is "raise".
     """
-    if gauge != "asis":
-        raise BadInput(f'gauge is {gauge!r}, expected "asis"', 'pass gauge="asis"')
+    if gauge not in ("folded", "asis"):
+        raise BadInput(f"gauge is {gauge!r}", 'pass "folded" or "asis"')
     if unknown not in ("pin", "raise"):
         raise BadInput(f"unknown is {unknown!r}", 'pass "pin" or "raise"')
-    return assemble(interpret(capture(model, example), unknown))
+    program = capture(model, example)
+    if gauge == "asis":
+        return assemble(interpret(program, unknown))
+    folded = fold(program)
+    return attach(assemble(interpret(folded.program, unknown)), program, folded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,10 @@ MOVING = frozenset(
 """Operators whose results hold the numbers that they are given."""
 
 
+WIDTHS = (1.0, 3.0)
+"""Float inputs are drawn this wide in turn: a unit that is always on for small ones turns off."""
+
+
 def draws(program: Program, example: Example, generator: torch.Generator) -> Iterator[Inputs]:
     """The example itself, then random inputs of its shapes and types, without end.
 
@@ -33,17 +38,18 @@ def draws(program: Program, example: Example, generator: torch.Generator) -> Ite
     names = _names(program, args, kwargs)
     rows = {name: _table_rows(program, name) for name in names.values()}
 
-    def fresh(place: Any, value: Any) -> Any:
+    def fresh(place: Any, value: Any, width: float) -> Any:
         if isinstance(value, (list, tuple)):
-            return type(value)(fresh((place, k), v) for k, v in enumerate(value))
+            return type(value)(fresh((place, k), v, width) for k, v in enumerate(value))
         if not isinstance(value, Tensor) or value.dtype is torch.bool:
             return value
-        return _fresh(value, rows.get(names.get(place, "")), generator)
+        made = _fresh(value, rows.get(names.get(place, "")), generator)
+        return made * width if made.is_floating_point() else made
 
-    while True:
+    for width in itertools.cycle(WIDTHS):
         yield (
-            tuple(fresh(k, value) for k, value in enumerate(args)),
-            {name: fresh(name, value) for name, value in kwargs.items()},
+            tuple(fresh(k, value, width) for k, value in enumerate(args)),
+            {name: fresh(name, value, width) for name, value in kwargs.items()},
         )
 
 

@@ -49,12 +49,15 @@ class Differentiable(DoublePrecision):
         return super().__torch_function__(func, types, args, kwargs)
 
 
-_EMBEDDINGS = {F.embedding, torch.embedding}
+_ATEN = torch.ops.aten
+_EMBEDDINGS = {F.embedding, torch.embedding, _ATEN.embedding.default}
 _BATCH = {
     F.batch_norm: "training",
     torch.batch_norm: "training",
+    _ATEN.batch_norm.default: "training",
     F.instance_norm: "use_input_stats",
     torch.instance_norm: "use_input_stats",
+    _ATEN.instance_norm.default: "use_input_stats",
 }
 _OUTER = ("input", "running_mean", "running_var", "weight", "bias", "flag", "momentum", "eps")
 _INNER = ("input", "weight", "bias", "running_mean", "running_var", "flag", "momentum", "eps")
@@ -84,10 +87,19 @@ def jacobian(model: nn.Module, params: Params, inputs: Inputs) -> Tensor:
     Returns:
         ``(outputs, parameters)`` in float64, in the order of ``params``. Complex outputs count
         twice, integer outputs not at all, and rows that are not finite are left out.
+
+    Raises:
+        BadInput: the model does not run, or an operator has no derivative.
     """
     moving = {n: t.detach().requires_grad_() for n, t in params.items() if t.is_floating_point()}
     with sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
-        found = outputs(model, {**params, **moving}, inputs, Differentiable())
+        try:
+            found = outputs(model, {**params, **moving}, inputs, Differentiable())
+        except RuntimeError as error:
+            raise BadInput(
+                f"{type(model).__name__} cannot be differentiated: {error}",
+                "give an example of the right shapes, or write the operator out in others",
+            ) from error
         flat = [_reals(t).flatten() for t in found if t.is_floating_point() or t.is_complex()]
         rows = _rows(torch.cat(flat), list(moving.values())) if flat else None
     width = sum(t.numel() for t in moving.values())

@@ -19,6 +19,7 @@ from isthmus.algebra.groups import Motion
 ALL = frozenset({Motion.SWAP, Motion.TURN, Motion.SHEAR})
 SWAPS = frozenset({Motion.SWAP})
 TURNS = frozenset({Motion.SWAP, Motion.TURN})
+PLANE = frozenset({Motion.TURN})
 NONE = frozenset[Motion]()
 
 
@@ -35,18 +36,24 @@ class Node:
     """A set of coordinates, in a union-find with refinement.
 
     ``motions`` are the permutations, rotations and shears still allowed; flips and stretches are
-    the business of units. ``parts`` are the refined nodes with their orientation. ``tensors`` are
-    the numbers of all tensors in which the node occurs.
+    the business of units. ``keeps_mean``: rotations must keep the vector of ones. ``parts`` are
+    the refined nodes with their orientation. ``tensors`` are the numbers of all tensors in which
+    the node occurs. A sum whose parts do not follow one another has ``places``: coordinate k of the
+    parts laid end to end stands at ``places[k]``. ``given`` nodes are no unknowns: axes of inputs
+    and constants.
     """
 
     __slots__ = (
         "collapsed",
         "forward",
+        "given",
         "hint",
+        "keeps_mean",
         "key",
         "kind",
         "motions",
         "parts",
+        "places",
         "size",
         "tensors",
         "twist",
@@ -58,13 +65,16 @@ class Node:
         self.motions = motions
         self.kind = Kind.LEAF
         self.parts: tuple[tuple[Node, bool], ...] = ()
+        self.places: tuple[int, ...] = ()
         self.forward: Node | None = None
         self.twist = False
         self.key: Node | None = None
         self.collapsed = False
+        self.keeps_mean = False
         self.tensors: set[int] = set()
         self.why: dict[str, set[Motion]] = {}
         self.hint = ""
+        self.given = False
 
     def find(self) -> tuple[Node, bool]:
         """The node that stands for this one, and whether its dual is meant."""
@@ -83,6 +93,8 @@ class Node:
         self.kind, self.parts, self.key = kind, tuple(parts), key
         for part, _ in self.parts:
             root, _ = part.find()
+            if self.keeps_mean:  # of the whole, not of each part
+                root.motions &= SWAPS
             root.tensors |= self.tensors
             if not root.hint:
                 root.hint = self.hint
@@ -94,6 +106,14 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} {self.size} {id(self) & 0xFFFF:x}>"
+
+
+def given(size: int, reason: str) -> Node:
+    """A node that is no unknown: nothing acts on it, because of what it is."""
+    node = Node(size, NONE)
+    node.given = True
+    node.because(reason, Motion)
+    return node
 
 
 class Unit:
@@ -170,6 +190,17 @@ def below(node: Node) -> Iterator[Node]:
     yield node
     for part, _ in node.parts:
         yield from below(part)
+
+
+def opened(term: Occurrence) -> Terms:
+    """The occurrences of leaves that an occurrence is made of."""
+    if term.node.kind is Kind.LEAF:
+        return [term]
+    out = []
+    for k, (part, turned) in enumerate(term.node.parts):
+        inner = Occurrence(part, term.dual ^ turned, term.unit.child(k, part))
+        out += [leaf for t in settle([inner]) for leaf in opened(t)]
+    return out
 
 
 def unit_leaves(unit: Unit, node: Node) -> list[tuple[Unit, Node]]:

@@ -9,6 +9,23 @@ from typing import Any
 
 import torch
 
+READ = "isthmus.read"
+"""Pseudo-operator: Python reads the values of what it is given, so nothing may change them."""
+
+OVERWRITTEN = "isthmus.overwritten"
+"""Pseudo-operator: memory that was written through another view; a mixture of its sources."""
+
+
+PLAIN = frozenset(
+    {"size", "stride", "storage_offset", "sym_size", "sym_stride", "sym_numel", "numel", "dim",
+     "is_floating_point", "is_complex", "is_same_size", "is_signed", "is_contiguous",
+     "is_inference", "result_type", "can_cast", "is_nested", "is_conj",
+     "_has_compatible_shallow_copy_type",
+     "is_neg", "_assert_async", "_assert_tensor_metadata", "is_pinned", "is_set_to",
+     "_assert_scalar", "sym_constrain_range", "sym_constrain_range_for_size"}
+)  # fmt: skip
+"""Operators without a tensor for result that do not look at values (or only to raise)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -36,7 +53,7 @@ class Op:
     """One operator call.
 
     ``arguments`` are by schema name, with defaults filled in; tensors are `Ref`. ``module`` is
-    the path of the module that ran it, ``source`` the line of the user's code.
+    the path of the module that ran it, ``source`` the place in the user's code, ``line`` its text.
     """
 
     target: str
@@ -46,10 +63,15 @@ class Op:
     shapes: tuple[Shape, ...]
     module: str = ""
     source: str = ""
+    line: str = ""
 
     def refs(self) -> Iterator[Ref]:
         """All tensors that the operator reads."""
         yield from _refs(self.arguments.values())
+
+    def shape(self, output: str) -> Shape:
+        """The shape of one of the results."""
+        return self.shapes[self.outputs.index(output)]
 
     @property
     def where(self) -> str:
@@ -74,6 +96,8 @@ class Program:
         outputs: graph names of the results.
         shapes: of every name that is not computed by an operator.
         aliases: state-dict names of tied tensors and the name under which each is kept.
+        values: of constants, by graph name, where they are known.
+        notes: what whoever uses the symmetry should know of the capture.
     """
 
     ops: tuple[Op, ...]
@@ -83,6 +107,8 @@ class Program:
     outputs: tuple[str, ...]
     shapes: Mapping[str, Shape]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def readers(self) -> Mapping[str, Sequence[Op]]:
@@ -92,6 +118,16 @@ class Program:
             for ref in op.refs():
                 found.setdefault(ref.name, []).append(op)
         return found
+
+    @cached_property
+    def makers(self) -> Mapping[str, Op]:
+        """The operator that computes each tensor, by its name."""
+        return {name: op for op in self.ops for name in op.outputs}
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor."""
+        maker = self.makers.get(name)
+        return self.shapes[name].sizes if maker is None else maker.shape(name).sizes
 
     def uses(self, parameter: str) -> int:
         """How many operators read a parameter, under any of its graph names."""

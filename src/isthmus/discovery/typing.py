@@ -7,7 +7,7 @@ Rules (`isthmus.discovery.rules`) call the methods here: `tie`, `contract`, `ble
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +15,8 @@ import torch
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
+from isthmus.discovery.hidden import Hidden
+from isthmus.discovery.indices import Counts, Index, Selection
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -26,10 +28,12 @@ from isthmus.discovery.nodes import (
     Terms,
     Unit,
     below,
+    given,
     settle,
     size_of,
 )
 from isthmus.discovery.program import Shape
+from isthmus.discovery.ties import Worth
 
 
 @dataclass(slots=True)
@@ -37,12 +41,14 @@ class Tensor:
     """A typed tensor: one axis per dimension.
 
     ``inert`` tensors do not depend on parameters; ``fill`` is their value where it is one number.
+    ``meaning``: what integers point into, where that is known.
     """
 
     axes: list[Terms]
     dtype: torch.dtype
     inert: bool = False
     fill: float | None = None
+    meaning: Index | Counts | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -59,6 +65,10 @@ class Typing:
     frozen: list[Node] = field(default_factory=list)
     absorbed: dict[str, list[Absorbed]] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
+    worth: Mapping[str, Worth] | None = None
+    pieces: list[list[Terms]] = field(default_factory=list)
     reason: str = ""
 
     # -- making axes and tensors
@@ -70,7 +80,7 @@ class Typing:
 
     def constant(self, size: int) -> Terms:
         """An axis on which nothing acts."""
-        return [Occurrence(Node(size, NONE), False, ZERO)]
+        return [Occurrence(given(size, self.reason), False, ZERO)]
 
     def repeated(self, size: int) -> Terms:
         """An axis along which the tensor does not vary: permutations keep it, scales do not."""
@@ -140,6 +150,14 @@ class Typing:
     def restrict(self, axis: Terms, motions: frozenset[Motion] = SWAPS) -> None:
         """The operator commutes only with these motions of the axis."""
         self.note(settle(axis), motions)
+
+    def keep_mean(self, node: Node) -> None:
+        """Only rotations that keep the vector of ones; of a refined node, only permutations."""
+        node, _ = node.find()
+        if node.kind is Kind.LEAF:
+            node.keeps_mean = True
+        else:
+            self.bound(node, SWAPS)
 
     def still(self, axis: Terms) -> None:
         """The operator feels scales and signs: there can be none on this axis."""
@@ -269,7 +287,9 @@ class Typing:
 
     def cut(self, axes: Sequence[Terms], dim: int, start: int, stop: int) -> list[Terms]:
         """The axes of ``tensor[..., start:stop, ...]`` along ``dim``."""
-        return cuts.cut(self, axes, dim, start, stop)
+        cut = cuts.cut(self, axes, dim, start, stop)
+        self.pieces.append(cut)
+        return cut
 
     def split(self, axis: Terms, sizes: Sequence[int]) -> list[Terms] | None:
         """The axis as a row-major product of axes of these sizes; None where it does not divide."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from isthmus.algebra.groups import Motion
+from isthmus.discovery import coordinates
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -27,7 +28,9 @@ Pairs: TypeAlias = "list[tuple[Occurrence, Occurrence]]"
 
 def match(typing: Typing, a: Terms, b: Terms, *, dual: bool) -> Pairs:
     """Make two axes the same (or each other's dual); returns the terms that now correspond."""
-    left, right = list(settle(a)), list(settle(b))
+    left, right = settle(a), settle(b)
+    if [t.node for t in left] != [t.node for t in right]:
+        left, right = coordinates.ordered(typing, left), coordinates.ordered(typing, right)
     pairs: Pairs = []
     while left and right:
         x, y = left.pop(0), right.pop(0)
@@ -82,10 +85,13 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
         typing.bound(node, NONE)
         freeze(typing, node)
         return
+    _note_meeting(typing, leaf, node)
     now = typing.reason
     typing.reason = now if not leaf.why else ""
     typing.bound(node, leaf.motions)
     typing.reason = now
+    if leaf.keeps_mean:
+        typing.keep_mean(node)
     for inner in below(node):
         inner.tensors |= leaf.tensors
         for reason, lost in leaf.why.items():
@@ -93,6 +99,17 @@ def _forward(typing: Typing, leaf: Node, node: Node, twist: bool) -> None:
     node.hint = node.hint or leaf.hint
     if node is not leaf:
         leaf.forward, leaf.twist = node, twist
+
+
+def _note_meeting(typing: Typing, leaf: Node, node: Node) -> None:
+    """Where something free meets what is given, the operator is noted beside what is given."""
+    if leaf.given:
+        for inner in below(node):
+            if inner.kind is Kind.LEAF and inner.motions:
+                inner.because(typing.reason, Motion)
+    elif node.given and leaf.motions:
+        node.because(typing.reason, Motion)
+        node.given = False  # the first is enough
 
 
 def root(node: Node) -> tuple[Node, bool]:
@@ -207,6 +224,8 @@ def divide(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
         sizes = {part.size for part, _ in node.parts}
         if len(sizes) == 1:
             return _sum_as_product(term, node, dual)
+    if node.kind is Kind.SUM:
+        return _divide_sum(typing, term, leading)
     return None
 
 
@@ -223,6 +242,22 @@ def _sum_as_product(term: Occurrence, node: Node, dual: bool) -> Terms:
         children = (term.unit.child(k, part) for k, (part, _) in enumerate(node.parts))
         unit = Unit(family).adopt(children)
     return [Occurrence(key, False, ZERO), Occurrence(family, dual, unit)]
+
+
+def _divide_sum(typing: Typing, term: Occurrence, leading: int) -> Terms | None:
+    """Any other sum as a fixed axis of rows, and a family over it with the rows' coordinates."""
+    singles = coordinates.spread(typing, [term])
+    if singles is None:
+        return None
+    inner = len(singles) // leading
+    rows = [singles[k * inner : (k + 1) * inner] for k in range(leading)]
+    key = Node(leading, NONE)
+    key.refine(Kind.SUM, [(Node(1, NONE), False) for _ in rows])
+    key.tensors |= term.node.find()[0].tensors
+    members = [typing.concatenate([[single] for single in row])[0] for row in rows]
+    for member in members:
+        member.node.tensors |= key.tensors
+    return [Occurrence(key, False, ZERO), family_of(members, key)]
 
 
 def _divide_family(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from isthmus.discovery.echelon import Echelon
 from isthmus.discovery.nodes import ZERO, Kind, Node, Unit, unit_leaves
 from isthmus.discovery.typing import Typing
 
@@ -215,17 +216,24 @@ def _nullspace(
     equations: list[dict[Unit, int]], wanted: list[Unit], modulus: int
 ) -> list[dict[Unit, int]]:
     """A basis of the integer solutions, seen on the wanted units."""
-    hidden = [u for u in dict.fromkeys(v for e in equations for v in e) if u not in set(wanted)]
+    known = set(wanted)
+    hidden = [u for u in dict.fromkeys(v for e in equations for v in e) if u not in known]
     # Unknowns that no parameter holds are eliminated first, so that parameters stay free.
     order = hidden + wanted
-    rows = [[Fraction(e.get(u, 0)) for u in order] for e in equations]
-    pivots = eliminate(rows, len(order), modulus)
-    free = [k for k in range(len(order)) if k not in pivots]
+    solved = Echelon({unit: k for k, unit in enumerate(order)}, modulus)
+    for equation in equations:
+        solved.add(equation)
+    free: dict[Unit, dict[Unit, Fraction]] = {
+        unit: {unit: Fraction(1)} for unit in order if unit not in solved.rows
+    }
+    for pivot, row in solved.rows.items():
+        for unit, v in row.items():
+            if unit != pivot:
+                free[unit][pivot] = -v
     basis = []
-    for k in free:
-        vector = {k: Fraction(1)} | {p: -rows[r][k] for p, r in pivots.items() if rows[r][k]}
+    for vector in free.values():
         scale = math.lcm(*(v.denominator for v in vector.values()))
-        seen = {order[c]: int(v * scale) for c, v in vector.items() if c >= len(hidden)}
+        seen = {u: int(v * scale) for u, v in vector.items() if u in known}
         seen = {u: v % modulus if modulus else v for u, v in seen.items()}
         seen = {u: v for u, v in seen.items() if v}
         if seen:
@@ -233,35 +241,9 @@ def _nullspace(
     return _independent(basis, wanted, modulus)
 
 
-def eliminate(rows: list[list[Fraction]], width: int, modulus: int) -> dict[int, int]:
-    """Reduced row echelon form in place; returns pivot column → row."""
-    pivots: dict[int, int] = {}
-    top = 0
-    for column in range(width):
-        pick = next((r for r in range(top, len(rows)) if rows[r][column]), None)
-        if pick is None:
-            continue
-        rows[top], rows[pick] = rows[pick], rows[top]
-        head = rows[top][column]
-        rows[top] = [v / head for v in rows[top]]
-        for r in range(len(rows)):
-            factor = rows[r][column]
-            if r != top and factor:
-                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[top], strict=True)]
-                if modulus:
-                    rows[r] = [Fraction(int(v) % modulus) for v in rows[r]]
-        pivots[column] = top
-        top += 1
-    return pivots
-
-
 def _independent(
     basis: list[dict[Unit, int]], wanted: list[Unit], modulus: int
 ) -> list[dict[Unit, int]]:
     """Drop vectors that say nothing new about the wanted units."""
-    kept: list[dict[Unit, int]] = []
-    for vector in basis:
-        rows = [[Fraction(v.get(u, 0)) for u in wanted] for v in (*kept, vector)]
-        if len(eliminate(rows, len(wanted), modulus)) == len(kept) + 1:
-            kept.append(vector)
-    return kept
+    known = Echelon({unit: k for k, unit in enumerate(wanted)}, modulus)
+    return [vector for vector in basis if known.add(vector)]

@@ -2,6 +2,7 @@
 
 from isthmus.report.connect import Settings, connect
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
+from isthmus.report.drawing import network_svg
 from isthmus.report.folder import FILES, protect, write_folder
 from isthmus.report.page import page, require_report
 from isthmus.report.plots import barrier_svg
@@ -17,6 +18,7 @@ __all__ = [
     "barrier_svg",
     "connect",
     "headline",
+    "network_svg",
     "page",
     "protect",
     "require_report",

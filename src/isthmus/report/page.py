@@ -11,6 +11,7 @@ from isthmus.ground import Certificate, MissingExtra, Verdict
 from isthmus.report import words
 from isthmus.report.advice import advise
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
+from isthmus.report.drawing import network_svg
 from isthmus.report.plots import barrier_svg, chart_data
 
 _PATH_NAMES = {
@@ -62,6 +63,7 @@ def page(connection: Connection) -> str:
         **_content(connection),
         data=Markup(data),
         svg=Markup(barrier_svg(connection)),
+        network=Markup(network_svg(connection.symmetry)),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")),
         script=Markup((folder / "script.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),
@@ -192,7 +194,7 @@ def _spaces(connection: Connection) -> list[dict[str, Any]]:
             "size": space.size,
             "over": " × ".join(space.over),
             "group": str(space.group),
-            "why": "; ".join(space.why[:3]),
+            "why": "; ".join(map(str, space.why[:3])),
             "lie_dim": symmetry.copies(name) * space.group.lie_dim,
             "log_components": f"{symmetry.copies(name) * space.group.log_components:.1f}",
             "moved": connection.moved.get(name, "does nothing"),

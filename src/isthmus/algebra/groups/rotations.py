@@ -126,7 +126,7 @@ class PlaneRotation(AbstractRotation):
         """The turn by an angle."""
         cos, sin = torch.cos(tangent), torch.sin(tangent)
         rows = torch.cat([cos, -sin, sin, cos], -1)
-        return rows.unflatten(-1, (2, 2))
+        return rows.reshape(*rows.shape[:-1], 2, 2)
 
     def log(self, g: Tensor) -> Tensor:
         """The angle, in (-π, π]."""

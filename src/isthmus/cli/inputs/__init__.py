@@ -2,19 +2,26 @@
 
 from isthmus.cli.inputs.checkpoints import load_checkpoint
 from isthmus.cli.inputs.data import load_data, thinned
-from isthmus.cli.inputs.examples import Example, example_for, parse_example
-from isthmus.cli.inputs.models import load_model
+from isthmus.cli.inputs.examples import Example, example_for, parse_example, placed
+from isthmus.cli.inputs.models import Named, load, load_model
 from isthmus.cli.inputs.outputs import claim
 from isthmus.cli.inputs.provenance import provenance
+from isthmus.cli.inputs.symmetries import load_checkpoints, load_symmetry, require_one
 
 __all__ = [
     "Example",
+    "Named",
     "claim",
     "example_for",
+    "load",
     "load_checkpoint",
+    "load_checkpoints",
     "load_data",
     "load_model",
+    "load_symmetry",
     "parse_example",
+    "placed",
     "provenance",
+    "require_one",
     "thinned",
 ]

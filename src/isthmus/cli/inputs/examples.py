@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from isthmus.ground.errors import BadInput, closest
 from isthmus.testing.datasets import Dataset
@@ -66,14 +67,29 @@ def _parse_part(part: str, spec: str, generator: torch.Generator) -> tuple[str |
     return match["name"], torch.zeros(shape, dtype=dtype)
 
 
-def example_for(spec: str | None, data: Dataset | None) -> Example:
+def example_for(
+    spec: str | None, data: Dataset | None, own: Callable[[], Example] | None = None
+) -> Example:
     """The inputs to capture a model with: those of `spec`, else a few samples of `data`.
 
+    Without either, those that the model's own source describes (`own`).
+
     Raises:
-        BadInput: Neither is given.
+        BadInput: There are none.
     """
     if spec is not None:
         return parse_example(spec)
-    if data is None:
+    if data is not None:
+        return (data.x_train[:_FROM_DATA],)
+    if own is None:
         raise BadInput("neither --example nor --data is given", f"give --example; {_HOW}")
-    return (data.x_train[:_FROM_DATA],)
+    return own()
+
+
+def placed(example: Example, module: nn.Module) -> Example:
+    """The inputs, on the meta device where the model's parameters are there."""
+    if not any(parameter.is_meta for parameter in module.parameters()):
+        return example
+    if isinstance(example, dict):
+        return {name: value.to("meta") for name, value in example.items()}
+    return tuple(value.to("meta") for value in example)

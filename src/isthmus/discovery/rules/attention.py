@@ -40,11 +40,3 @@ def _share(typing: Typing, query: Tensor, key: Tensor) -> Tensor:
     heads, shared = size_of(query.axes[-3]), size_of(key.axes[-3])
     repeated: Terms = [*key.axes[-3], *typing.repeated(heads // shared)]
     return Tensor([*key.axes[:-3], repeated, *key.axes[-2:]], key.dtype)
-
-
-@rule("embedding")
-def embedding(call: Call) -> Tensor:
-    """Rows chosen by integers: the vocabulary is fixed, features are free."""
-    weight, ids = call.tensor("weight"), call.tensor("indices")
-    call.typing.pin(weight.axes[0])
-    return call.make([*ids.axes, *weight.axes[1:]])

@@ -80,14 +80,9 @@ def multiplication(call: Call) -> Tensor:
 @rule("div", "true_divide")
 def division(call: Call) -> Tensor:
     """x / y, without rounding."""
-    x, y, typing = call.tensor("self"), call.optional("other"), call.typing
     if call.get("rounding_mode") is not None:
-        rounded = x if y is None else call.make(sum_of(typing, x, y))
-        for operand in (x, rounded) if y is None else (x, y, rounded):
-            typing.commute(operand)
-            for axis in operand.axes:
-                typing.still(axis)
-        return call.make(rounded.axes)
+        return rounded(call)
+    x, y, typing = call.tensor("self"), call.optional("other"), call.typing
     if y is None:
         return call.make(x.axes)
 
@@ -97,6 +92,21 @@ def division(call: Call) -> Tensor:
 
     axes = broadcast(typing, x, y, lambda a, b: typing.blend(a, b, invert=True), lambda a: a, below)
     return call.make(axes)
+
+
+@rule("floor_divide", "remainder", "fmod")
+def rounded(call: Call) -> Tensor:
+    """Division with rounding, and what is left: permutations only."""
+    typing = call.typing
+    operands = [t for n in ("self", "other") if (t := call.optional(n)) is not None]
+    made = call.make(operands[0].axes)
+    for other in operands[1:]:
+        made = call.make(sum_of(typing, made, other))
+    for operand in (*operands, made):
+        typing.commute(operand)
+        for axis in operand.axes:
+            typing.still(axis)
+    return call.make(made.axes)
 
 
 @rule("addcmul")
@@ -129,7 +139,7 @@ def extremum(call: Call) -> Tensor:
     return call.make(axes)
 
 
-@rule("eq", "ne", "lt", "le", "gt", "ge")
+@rule("lt", "le", "gt", "ge")
 def comparison(call: Call) -> Tensor:
     """Order is kept by positive scales if both sides are scaled alike, or the number is zero."""
     typing = call.typing
@@ -140,10 +150,11 @@ def comparison(call: Call) -> Tensor:
         typing.unflipped(axis)
         if y is None and call.get("other", 0) != 0:
             typing.unscaled(axis)
-    return call.make([_unitless(axis) for axis in axes])
+    return call.make([unitless(axis) for axis in axes])
 
 
-def _unitless(axis: Terms) -> Terms:
+def unitless(axis: Terms) -> Terms:
+    """The same coordinates, without scale or sign."""
     return [type(t)(t.node, t.dual, ZERO) for t in axis]
 
 
@@ -183,7 +194,7 @@ def where(call: Call) -> Tensor:
 
 def _expanded(call: Call, mask: Tensor, chosen: Tensor) -> Tensor:
     """Axes that only the mask has stay the mask's."""
-    axes = broadcast(call.typing, mask, chosen, lambda m, a: a, _unitless, lambda a: a)
+    axes = broadcast(call.typing, mask, chosen, lambda m, a: a, unitless, lambda a: a)
     return call.make(axes)
 
 

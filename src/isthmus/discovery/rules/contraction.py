@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.discovery.nodes import Terms, size_of
+from isthmus.discovery.positions import joint
 from isthmus.discovery.rules.broadcast import broadcast, sum_of
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor, Typing
@@ -17,6 +18,7 @@ def add_bias(call: Call, axes: list[Terms], bias: Tensor | None) -> list[Terms]:
 def linear(call: Call) -> Tensor:
     """x Wᵀ + b: the weight's columns are dual to the input's features."""
     x, weight = call.tensor("input"), call.tensor("weight")
+    joint(call.typing, x.axes, weight.axes[:-1])
     call.typing.contract(x.axes[-1], weight.axes[-1])
     return call.make(add_bias(call, [*x.axes[:-1], *weight.axes[:-1]], call.optional("bias")))
 
@@ -38,7 +40,9 @@ def matrix_product(typing: Typing, a: Tensor, b: Tensor) -> list[Terms]:
         return [*b.axes[:-2], b.axes[-1]]
     left, right = Tensor(a.axes[:-2], a.dtype), Tensor(b.axes[:-2], b.dtype)
     batch = broadcast(typing, left, right, typing.blend, lambda x: x, lambda y: y)
-    return [*batch, a.axes[-2], b.axes[-1]]
+    axes = [*batch, a.axes[-2], b.axes[-1]]
+    joint(typing, axes, a.axes[-1:])
+    return axes
 
 
 @rule("addmm", "baddbmm", "addmv")
@@ -57,6 +61,7 @@ def bilinear(call: Call) -> Tensor:
     call.typing.contract(x.axes[-1], weight.axes[1])
     call.typing.contract(y.axes[-1], weight.axes[2])
     lead = [call.typing.blend(a, b) for a, b in zip(x.axes[:-1], y.axes[:-1], strict=True)]
+    joint(call.typing, [*lead, x.axes[-1], y.axes[-1]], weight.axes[:1])
     return call.make(add_bias(call, [*lead, weight.axes[0]], call.optional("bias")))
 
 
@@ -77,6 +82,7 @@ def einsum(call: Call) -> Tensor:
         later = "".join(letters[k + 1 :]) + target
         for letter, axis in zip(word, tensor.axes, strict=True):
             _enter(call.typing, axes, letter, axis, letter in later)
+    joint(call.typing, list(axes.values()), ())
     for letter in [x for x in axes if x not in target]:
         if letter not in _summed(letters):
             call.typing.restrict(axes[letter])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.discovery.nodes import Terms, size_of
-from isthmus.discovery.rules.broadcast import sum_of
+from isthmus.discovery.rules.broadcast import same_places, sum_of, unitless
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor
 
@@ -110,25 +110,40 @@ def _largest(call: Call, count: int) -> Tensor:
     return out
 
 
-@rule("max_pool1d", "adaptive_max_pool1d")
-def largest_1d(call: Call) -> Tensor:
+@rule("max_pool1d", "max_pool1d_with_indices", "adaptive_max_pool1d")
+def largest_1d(call: Call) -> Tensor | list[Tensor]:
     """Maxima keep permutations and positive scales."""
-    return _largest(call, 1)
+    return _with_places(call, _largest(call, 1))
 
 
 @rule("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d")
 def largest_2d(call: Call) -> Tensor | list[Tensor]:
     """As `largest_1d`, on images."""
-    out = _largest(call, 2)
+    return _with_places(call, _largest(call, 2))
+
+
+def _with_places(call: Call, out: Tensor) -> Tensor | list[Tensor]:
+    """The places of the maxima go with their channels, but have no unit."""
     if len(call.op.shapes) == 1:
         return out
-    return [out, call.typing.inert(call.op.shapes[1])]
+    return [out, call.make([unitless(axis) for axis in out.axes], 1)]
 
 
-@rule("max_pool3d", "adaptive_max_pool3d")
-def largest_3d(call: Call) -> Tensor:
+@rule("max_pool3d", "max_pool3d_with_indices", "adaptive_max_pool3d")
+def largest_3d(call: Call) -> Tensor | list[Tensor]:
     """As `largest_1d`, on volumes."""
-    return _largest(call, 3)
+    return _with_places(call, _largest(call, 3))
+
+
+@rule("max_unpool2d", "max_unpool3d")
+def unpool(call: Call) -> Tensor:
+    """Values back to the places that go with their channels, zeros elsewhere."""
+    typing, x, places = call.typing, call.tensor("self"), call.tensor("indices")
+    count = int(call.op.target[-2])
+    for axis in (*x.axes[-count:], *places.axes[-count:]):
+        typing.pin(axis)
+    same_places(typing, places, x)
+    return call.make([*x.axes[:-count], *(typing.constant(n) for n in call.sizes[-count:])])
 
 
 @rule("pixel_shuffle")

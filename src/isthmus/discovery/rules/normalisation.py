@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.discovery.nodes import ZERO, Occurrence, Terms, Unit, settle
+from isthmus.discovery.nodes import SWAPS, TURNS, ZERO, Occurrence, Terms, Unit, settle
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor, Typing
 from isthmus.discovery.unify import match
@@ -100,13 +100,16 @@ def rms_norm(call: Call) -> Tensor:
 def _over_last(call: Call, *, signs: bool) -> Tensor:
     typing, x = call.typing, call.tensor("input")
     count = len(call.get("normalized_shape"))
+    weight, bias = call.optional("weight"), call.optional("bias")
     typing.mixed(x.axes, range(len(x.axes) - count, len(x.axes)))
-    typing.commute(x)
-    for axis in x.axes:
+    bare = count == 1 and weight is None and bias is None
+    for d, axis in enumerate(x.axes):
+        typing.restrict(axis, TURNS if bare and d == len(x.axes) - 1 else SWAPS)
         typing.unscaled(axis)
         if not signs:
             typing.unflipped(axis)
-    weight, bias = call.optional("weight"), call.optional("bias")
+    if bare and not signs:
+        keep_mean(typing, x.axes[-1])
     out = list(x.axes)
     for k in range(-count, 0):
         core = normalised(typing, x.axes[k], signs=signs)
@@ -114,6 +117,33 @@ def _over_last(call: Call, *, signs: bool) -> Tensor:
         out[k] = affine(typing, core, gain, bias.axes[k] if bias is not None else None)
     if count > 1:
         _single_scale(typing, out[-count:])
+    return call.make(out)
+
+
+def keep_mean(typing: Typing, axis: Terms) -> None:
+    """A norm that takes the mean away: rotations must keep the vector of ones."""
+    terms = settle(axis)
+    if len(terms) == 1:
+        typing.keep_mean(terms[0].node)
+    else:
+        typing.restrict(axis)
+
+
+@rule("isthmus.mean_of_squares")
+def mean_of_squares(call: Call) -> Tensor:
+    """Σx²: rotations of what is summed over do not change it."""
+    typing, x = call.typing, call.tensor("self")
+    gone = {int(d) % len(x.axes) for d in call.get("dim")}
+    typing.mixed(x.axes, gone)
+    out: list[Terms] = []
+    for d, axis in enumerate(x.axes):
+        if d in gone:
+            typing.restrict(axis, TURNS if len(settle(axis)) == 1 else SWAPS)
+            typing.unscaled(axis)
+            out += [typing.constant(1)] if call.get("keepdim", False) else []
+            continue
+        typing.restrict(axis)
+        out.append(typing.power(axis, 2, 1, odd=False))
     return call.make(out)
 
 

@@ -41,52 +41,69 @@ def _recurrent(
     _sequence(call)
     directions = 2 if both else 1
     per = len(params) // (layers * directions)
-    biased = bool(call.get("has_biases"))
+    plain = 4 if bool(call.get("has_biases")) else 2
     features = call.tensor("input").axes[-1]
-    if per != (4 if biased else 2):
+    if per not in (plain, plain + 1):
         return _refuse(call, params)
-    states: list[Terms] = []
+    outputs: list[Terms] = []
+    memories: list[Terms] = []
     for layer in range(layers):
         made: list[Terms] = []
         for side in range(directions):
-            first = (layer * directions + side) * per
-            cell = _Cell(typing, gates, flipping, scaling)
-            made.append(cell.type(features, params[first : first + per]))
-            _initial(call, layer * directions + side, made[-1], initial)
-        states += made
+            place = layer * directions + side
+            cell = Cell(typing, gates, flipping, scaling)
+            hidden, memory = cell.type(features, params[place * per : (place + 1) * per], plain)
+            _initial(call, place, (hidden, memory)[:initial])
+            made.append(hidden)
+            memories.append(memory)
+        outputs += made
         features = made[0] if not both else typing.concatenate(made)
     output = call.make([*call.tensor("input").axes[:-1], features])
-    return [output, *(_final(call, k, states) for k in range(1, len(call.op.shapes)))]
+    finals = (outputs, memories)[: len(call.op.shapes) - 1]
+    return [output, *(_final(call, k + 1, states) for k, states in enumerate(finals))]
 
 
-class _Cell:
-    """One direction of one layer."""
+class Cell:
+    """One direction of one layer: its gates, which of them flip, and whether scales pass."""
 
     def __init__(self, typing: Typing, gates: int, flipping: set[int], scaling: bool) -> None:
         self.typing, self.gates, self.flipping, self.scaling = typing, gates, flipping, scaling
 
-    def type(self, features: Terms, params: list[Tensor]) -> Terms:
-        """Tie weights and biases to the state's space; returns the state."""
-        typing = self.typing
+    def type(self, features: Terms, params: list[Tensor], plain: int) -> tuple[Terms, Terms]:
+        """Tie weights and biases to the space of the memory; returns what is put out, and that.
+
+        The two are one, unless a last parameter projects the memory to what is put out.
+        """
         inner, recurrent = params[0], params[1]
-        size = size_of(recurrent.axes[1])
-        state = typing.free(size)
-        typing.restrict(state)
+        memory = self.state(size_of(inner.axes[0]) // self.gates)
+        hidden = memory
+        if len(params) > plain:
+            projection = params[-1]
+            self.typing.contract(memory, projection.axes[1])
+            hidden = projection.axes[0]
+        self.typing.contract(features, inner.axes[1])
+        self.typing.contract(hidden, recurrent.axes[1])
+        self.rows(memory, params[:plain])
+        return hidden, memory
+
+    def state(self, size: int) -> Terms:
+        """A new state, with what the activation leaves of its group."""
+        state = self.typing.free(size)
+        self.typing.restrict(state)
         if not self.scaling:
-            typing.unscaled(state)
+            self.typing.unscaled(state)
         if not self.flipping:
-            typing.unflipped(state)
-        typing.contract(features, inner.axes[1])
-        typing.contract(state, recurrent.axes[1])
+            self.typing.unflipped(state)
+        return state
+
+    def rows(self, state: Terms, params: list[Tensor]) -> None:
+        """The rows of weights and biases are the gates, one after the other."""
+        typing, size = self.typing, size_of(state)
         for param in params:
-            pieces = [
-                typing.cut([param.axes[0]], 0, k * size, (k + 1) * size)[0]
-                for k in range(self.gates)
-            ]
-            for k, piece in enumerate(pieces):
+            for k in range(self.gates):
+                piece = typing.cut([param.axes[0]], 0, k * size, (k + 1) * size)[0]
                 felt = state if k in self.flipping or self.scaling else _plain(state)
                 typing.tie(piece, felt)
-        return state
 
 
 def _plain(axis: Terms) -> Terms:
@@ -105,11 +122,11 @@ def _sequence(call: Call) -> None:
         call.typing.still(axis)
 
 
-def _initial(call: Call, k: int, state: Terms, count: int) -> None:
-    """A given initial state is fixed; one of zeros is no constraint."""
+def _initial(call: Call, k: int, states: tuple[Terms, ...]) -> None:
+    """Given initial states are fixed; those of zeros are no constraint."""
     given = call.op.arguments.get("hx")
     listed = given if isinstance(given, list) else [given]
-    for ref in listed[:count]:
+    for ref, state in zip(listed, states, strict=False):
         tensor = call.values.get(getattr(ref, "name", ""))
         if tensor is not None and tensor.fill != 0:
             call.typing.pin(tensor.axes[0] if len(tensor.axes) > 2 or k else [])
@@ -131,7 +148,7 @@ def _final(call: Call, index: int, states: list[Terms]) -> Tensor:
 
 
 def _refuse(call: Call, params: list[Tensor]) -> list[Tensor]:
-    """Projections and other variants: nothing may act on their parameters."""
+    """Variants that are not known: nothing may act on their parameters."""
     for tensor in (*params, call.tensor("input")):
         for axis in tensor.axes:
             call.typing.pin(axis)

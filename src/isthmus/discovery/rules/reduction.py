@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.algebra.groups import Motion
 from isthmus.discovery.nodes import SWAPS, TURNS, Terms
+from isthmus.discovery.rules.broadcast import unitless
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor
 
@@ -45,7 +46,7 @@ def _others(call: Call, axes: list[Terms], top: int, bottom: int) -> list[Terms]
     return out
 
 
-@rule("amax", "amin", "max", "min", "logsumexp", "any", "all", "argmax", "argmin", "prod", "median")
+@rule("amax", "amin", "logsumexp", "any", "all", "prod", "median", "nanmedian", "mode", "kthvalue")
 def largest(call: Call) -> Tensor | list[Tensor]:
     """Permutations of the reduced axis; for maxima, positive scales of the others."""
     typing, x = call.typing, call.tensor("self")
@@ -62,7 +63,8 @@ def largest(call: Call) -> Tensor | list[Tensor]:
     first = call.make(axes)
     if len(call.op.shapes) == 1:
         return first
-    return [first, *(typing.inert(shape) for shape in call.op.shapes[1:])]
+    # Where the largest is found goes with the coordinates that are kept, but has no unit.
+    return [first, call.make([unitless(axis) for axis in axes], 1)]
 
 
 @rule("linalg_vector_norm", "norm")

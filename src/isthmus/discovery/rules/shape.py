@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isthmus.discovery.cuts import choose
 from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.typing import Tensor, Typing
@@ -30,6 +31,7 @@ def regroup(typing: Typing, axes: Sequence[Terms], sizes: Sequence[int]) -> list
         pieces = typing.split(terms, wanted)
         if pieces is None:
             typing.pin(terms)
+            typing.mixed([axis for axis in axes if axis not in taken], ())
             pieces = [typing.constant(n) if n != 1 else [] for n in wanted]
         out += pieces
     return out
@@ -184,9 +186,7 @@ def _strided(call: Call, x: Tensor, dim: int, start: int, stop: int, step: int) 
     if size % step == 0 and start < step and stop > size - step:
         pieces = typing.split(x.axes[dim], [size // step, step])
     if pieces is None:
-        for axis in x.axes:
-            typing.pin(axis)
-        return typing.inert(call.op.shapes[0]).axes
+        return choose(typing, x.axes, dim, range(start, stop, step))
     axes = [*x.axes[:dim], pieces[0], pieces[1], *x.axes[dim + 1 :]]
     return take(typing, axes, dim + 1, start)
 
@@ -242,9 +242,7 @@ def stack(call: Call) -> Tensor:
     return call.make(join(call.typing, wide, dim))
 
 
-@rule(
-    "flip", "roll", "cumsum", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col"
-)
+@rule("flip", "roll", "cumprod", "diff", "tril", "triu", "logcumsumexp", "unfold", "im2col")
 def positional(call: Call) -> Tensor:
     """Operators that mix or move positions along some axes: those are fixed."""
     typing, x = call.typing, call.tensor("self")
@@ -269,25 +267,6 @@ def positional(call: Call) -> Tensor:
             typing.still(x.axes[d])
         out.append(x.axes[d])
     return call.make(out)
-
-
-@rule("index", "index_select", "_unsafe_index")
-def index(call: Call) -> Tensor:
-    """Positions chosen by constants: those axes are fixed, the others pass."""
-    typing, x = call.typing, call.tensor("self")
-    if call.op.target == "index_select":
-        dim = call.dim("dim", len(x.axes))
-        typing.pin(x.axes[dim])
-        return call.make([*x.axes[:dim], typing.constant(call.sizes[dim]), *x.axes[dim + 1 :]])
-    indices = list(call.op.arguments["indices"])
-    chosen = [d for d, i in enumerate(indices) if i is not None]
-    for d in chosen:
-        typing.pin(x.axes[d])
-    kept = [axis for d, axis in enumerate(x.axes) if d not in chosen]
-    extra = len(call.sizes) - len(kept)
-    front = chosen[0] if chosen == list(range(chosen[0], chosen[0] + len(chosen))) else 0
-    new = [typing.constant(n) for n in call.sizes[front : front + extra]]
-    return call.make([*kept[:front], *new, *kept[front:]])
 
 
 @rule("diagonal")

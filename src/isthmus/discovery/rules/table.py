@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
+from isthmus.discovery.indices import Index
 from isthmus.discovery.program import Op, Program, Ref
 from isthmus.discovery.typing import Tensor, Typing
 
@@ -25,8 +26,22 @@ class Call:
         assert isinstance(value, Ref), f"{self.op.target}: {name} is {value!r}, not a tensor"
         return self._read(value)
 
+    def raw(self, value: Any) -> Tensor:
+        """A tensor with what its integers mean. The rule must see to it."""
+        assert isinstance(value, Ref), f"{self.op.target}: {value!r} is not a tensor"
+        return self.values[value.name]
+
+    def plain(self, value: Any) -> Tensor:
+        """A tensor whose values are read as numbers: where they name coordinates, those stay."""
+        tensor = self.raw(value)
+        if tensor.meaning is None:
+            return tensor
+        if isinstance(tensor.meaning, Index) or tensor.meaning.cumulated:
+            self.typing.pin(tensor.meaning.space)
+        return replace(tensor, meaning=None)
+
     def _read(self, ref: Ref) -> Tensor:
-        tensor = self.values[ref.name]
+        tensor = self.plain(ref)
         return tensor if tensor.fill is None else self.typing.filled(tensor)
 
     def optional(self, name: str) -> Tensor | None:

@@ -1,0 +1,58 @@
+"""Gauge: redundant coordinates are taken out of a program before it is typed.
+
+Each pass rewrites the program and notes a step of the chart (`isthmus.algebra.charts`): with the
+parameters changed by the step, the rewritten program computes what the old one did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isthmus.algebra.charts import Step
+from isthmus.discovery.gauge.free import Free as Free
+from isthmus.discovery.gauge.free import Move as Move
+from isthmus.discovery.gauge.gains import fold_gains
+from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.levels import free_levels
+from isthmus.discovery.gauge.means import centre
+from isthmus.discovery.gauge.norms import expand_norms
+from isthmus.discovery.gauge.readouts import fold_readouts
+from isthmus.discovery.gauge.rotary import find_rotations
+from isthmus.discovery.gauge.shifts import fold_shifts
+from isthmus.discovery.gauge.squares import gather_squares
+from isthmus.discovery.gauge.taps import tap
+from isthmus.discovery.program import Program
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A program in the gauge in which the largest group acts.
+
+    Attributes:
+        program: rewritten; its parameters are the essential ones.
+        steps: lead from the parameters of the original to these.
+        free: coordinates that it does not read.
+        gone: parameters that have become coordinates of other names.
+    """
+
+    program: Program
+    steps: tuple[Step, ...]
+    free: Mapping[str, Free]
+    gone: frozenset[str]
+
+
+def fold(program: Program) -> Gauge:
+    """Take out of a program what it need not read."""
+    graph = Graph(program)
+    find_rotations(graph)
+    gather_squares(graph)
+    expand_norms(graph)
+    fold_shifts(graph)
+    fold_readouts(graph)
+    fold_gains(graph)
+    fold_shifts(graph)  # some were held up by gains
+    tap(graph)
+    centre(graph)
+    free_levels(graph)
+    return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))

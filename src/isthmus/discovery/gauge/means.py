@@ -1,0 +1,199 @@
+"""Means: what a layer norm takes away from its writers, and what its readers never see.
+
+A change of a tensor that is the same along one dimension, whatever it depends on otherwise, is
+lost where a layer norm or a softmax runs over that dimension. So the mean along it of every
+parameter that writes there is free. Behind a layer norm features sum to zero: there the mean of
+every reader's weights is free.
+"""
+
+from __future__ import annotations
+
+from isthmus.algebra.charts import Mean
+from isthmus.discovery.gauge.free import Free, Move, because
+from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.labels import carried
+from isthmus.discovery.gauge.norms import is_bare
+from isthmus.discovery.gauge.readers import bias_of, linear
+from isthmus.discovery.program import Op, Ref
+
+SOFTMAX = frozenset({"softmax", "log_softmax", "_softmax", "_log_softmax", "_safe_softmax"})
+
+AVERAGES = frozenset({
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+})  # fmt: skip
+"""Averages over positions, channel by channel."""
+
+
+def centre(graph: Graph) -> None:
+    """Take the free means out of all parameters."""
+    if not any(is_bare(op) or op.target in SOFTMAX for op in graph):
+        return
+    lost = _Lost(graph)
+    for op in graph:
+        reader = linear(graph, op)
+        if reader is None or not lost(op.outputs[0], reader.result):
+            continue
+        if reader.weight.groups == 1:  # else results do not read the same inputs
+            _split(graph, reader.weight.weight, reader.weight.out, op)
+        bias = bias_of(graph, reader)
+        if bias is not None:
+            _split(graph, bias, 0, op)
+    for op in graph:
+        _lose(graph, op, lost)
+    for op in graph:
+        table = graph.private(op.arguments["weight"]) if op.target == "embedding" else None
+        if table is not None and lost(op.outputs[0], len(op.shapes[0].sizes) - 1):
+            _split(graph, table, 1, op)
+    for name in list(graph.program.parameters):
+        parameter = graph.private(Ref(name))
+        for dim, size in enumerate(graph.size(name)):
+            if parameter is not None and size > 1 and lost(name, dim):
+                _split(graph, parameter, dim, graph.readers(name)[0])
+    for op in graph:
+        if is_bare(op):
+            _unread(graph, op.outputs[0], len(op.shapes[0].sizes) - 1, op, set())
+
+
+def _lose(graph: Graph, op: Op, lost: _Lost) -> None:
+    """A bias that is the same along another dimension, where that is lost, is free."""
+    reader = linear(graph, op)
+    bias = bias_of(graph, reader) if reader is not None else None
+    if reader is None or bias is None or reader.bias != "bias":
+        return
+    sizes = op.shapes[0].sizes
+    others = [d for d, size in enumerate(sizes) if d != reader.result and size > 1]
+    if not graph.centred.get(bias) and any(lost(op.outputs[0], d) for d in others):
+        graph.change(op, {"bias": None})
+        size = sizes[reader.result]
+        graph.free[bias] = Free(size, Move.SHIFT, 0.0, because("lost in a norm behind", op))
+
+
+def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
+    done = graph.centred.setdefault(parameter, set())
+    if dim in done or (parameter, dim) in graph.settled:
+        return
+    sizes = list(graph.program.shapes[graph.name_of(parameter)].sizes)
+    into = f"{parameter}.mean" + (str(dim) if f"{parameter}.mean" in graph.free else "")
+    graph.steps.append(Mean(parameter, dim, into, tuple(sorted(done))))
+    count = 1
+    for d, size in enumerate(sizes):
+        if d != dim:
+            count *= size - (d in done)
+    done.add(dim)
+    graph.free[into] = Free(count, Move.SHIFT, 0.0, because("the mean is lost behind", op))
+
+
+class _Lost:
+    """Whether a change that is the same along a dimension is lost, for every tensor, once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.known: dict[tuple[str, int], bool] = {}
+
+    def __call__(self, name: str, dim: int) -> bool:
+        key = (name, dim)
+        if key not in self.known:
+            # Long residual streams would recurse deeply: the later tensors are asked first.
+            self._ask(key)
+        return self.known[key]
+
+    def _ask(self, first: tuple[str, int]) -> None:
+        stack = [first]
+        while stack:
+            name, dim = stack[-1]
+            needed = self._needs(name, dim)
+            if needed is None:
+                self.known[stack.pop()] = False
+                continue
+            open_ones = [key for key in needed if key not in self.known]
+            if open_ones and not any(key in stack for key in open_ones):
+                stack += open_ones
+                continue
+            self.known[stack.pop()] = all(self.known.get(key, False) for key in needed)
+
+    def _needs(self, name: str, dim: int) -> list[tuple[str, int]] | None:
+        """The tensors in which the change must be lost; None if it is not."""
+        graph = self.graph
+        if graph.is_output(name) or not graph.readers(name):
+            return None
+        needed: list[tuple[str, int]] = []
+        for op in graph.readers(name):
+            more = passes(graph, op, name, dim)
+            if more is None:
+                return None
+            needed += more
+        return needed
+
+
+def passes(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """Where the change goes on; None where the operator feels it."""
+    sizes = graph.size(name)
+    last = dim == len(sizes) - 1
+    if is_bare(op) and op.arguments["input"] == Ref(name):
+        return [] if last else None
+    if op.target in SOFTMAX:
+        return [] if int(op.arguments["dim"]) % len(sizes) == dim else None
+    results = carried(op, name, sizes, dim)
+    if results is not None:
+        return list(results.items()) if set(results) == set(op.outputs) else None
+    return _along(graph, op, name, dim)
+
+
+def _along(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """Operators that treat all coordinates of the dimension alike."""
+    sizes, out = graph.size(name), op.outputs[0]
+    result = graph.size(out)
+    at = dim + len(result) - len(sizes)
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
+    if op.target in ("add", "sub"):
+        return [(out, at)] if result[at] == sizes[dim] else None
+    if op.target in ("mul", "div") and len(here) == 1 and here[0] == "self":
+        other = op.arguments.get("other")
+        if isinstance(other, Ref):
+            across = graph.size(other.name)
+            place = dim - len(sizes) + len(across)
+            if place >= 0 and across[place] != 1:
+                return None
+        return [(out, at)] if op.arguments.get("rounding_mode") is None else None
+    if op.target == "cat":
+        if int(op.arguments["dim"]) % len(sizes) == dim:
+            return None
+        return [(out, dim)]
+    return mixed(graph, op, name, dim)
+
+
+def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """Linear operators along other dimensions: averages, attention's weights on values."""
+    sizes, out = graph.size(name), op.outputs[0]
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
+    if op.target == "mean" and op.arguments.get("dim"):
+        gone = {int(d) % len(sizes) for d in op.arguments["dim"]}
+        if dim in gone:
+            return None
+        kept = bool(op.arguments.get("keepdim"))
+        return [(out, dim if kept else dim - sum(d < dim for d in gone))]
+    if op.target in AVERAGES:
+        return [(out, dim)] if dim < 2 else None
+    mixes = (op.target == "scaled_dot_product_attention" and here == ["value"]) or (
+        op.target in ("matmul", "bmm") and here in (["other"], ["mat2"])
+    )
+    same = mixes and dim == len(sizes) - 1
+    return [(out, len(graph.size(out)) - 1)] if same else None
+
+
+def _unread(graph: Graph, name: str, dim: int, core: Op, seen: set[str]) -> None:
+    """Weights that read features which sum to zero."""
+    if name in seen:
+        return
+    seen.add(name)
+    for op in graph.readers(name):
+        reader = linear(graph, op)
+        if reader is not None and reader.source == name:
+            if reader.feature == dim and reader.weight.groups == 1:
+                _split(graph, reader.weight.weight, reader.weight.into, core)
+            continue
+        if op.target in ("add", "sub", "cat") or is_bare(op) or op.target in SOFTMAX:
+            continue
+        for result, at in passes(graph, op, name, dim) or ():
+            _unread(graph, result, at, core, seen)

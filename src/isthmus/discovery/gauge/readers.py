@@ -1,0 +1,101 @@
+"""Linear operators with weights: how a program reads and writes a vector of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isthmus.algebra.charts import Layout
+from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.program import Op, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A linear operator whose weight is a parameter.
+
+    Attributes:
+        source: the tensor that is read.
+        feature: the dimension of ``source`` that is summed over.
+        result: the dimension of the result that the weight makes.
+        weight: its weight, as a map; the parameter is read nowhere else.
+        bias: the argument's name under which a bias is passed.
+        padded: whether zeros stand around the input, where a constant is not constant.
+    """
+
+    op: Op
+    source: str
+    feature: int
+    result: int
+    weight: Layout
+    bias: str
+    padded: bool = False
+
+
+def linear(graph: Graph, op: Op) -> Linear | None:
+    """An operator as a linear map with a weight of its own, or None."""
+    reader = _READERS.get(op.target)
+    return reader(graph, op) if reader is not None else None
+
+
+def _dense(graph: Graph, op: Op) -> Linear | None:
+    weight, source = graph.private(op.arguments["weight"]), op.arguments["input"]
+    if weight is None or source.name in graph.program.parameters:
+        return None
+    ndim = len(graph.size(source.name))
+    return Linear(op, source.name, ndim - 1, ndim - 1, Layout(weight, 0, 1), "bias")
+
+
+def _addmm(graph: Graph, op: Op) -> Linear | None:
+    weight, source = graph.private(op.arguments["mat2"]), op.arguments["mat1"]
+    plain = op.arguments.get("beta", 1) == 1 and op.arguments.get("alpha", 1) == 1
+    if weight is None or not plain or source.name in graph.program.parameters:
+        return None
+    return Linear(op, source.name, 1, 1, Layout(weight, 1, 0), "self")
+
+
+def _matmul(graph: Graph, op: Op) -> Linear | None:
+    other = "mat2" if "mat2" in op.arguments else "other"
+    weight, source = graph.private(op.arguments[other]), op.arguments["self"]
+    if weight is None or source.name in graph.program.parameters:
+        return None
+    if len(graph.size(op.arguments[other].name)) != 2:
+        return None
+    ndim = len(graph.size(source.name))
+    return Linear(op, source.name, ndim - 1, ndim - 1, Layout(weight, 1, 0), "")
+
+
+def _convolution(graph: Graph, op: Op) -> Linear | None:
+    weight, source = graph.private(op.arguments["weight"]), op.arguments["input"]
+    groups = int(op.arguments.get("groups", 1) or 1)
+    ndim = len(graph.size(op.outputs[0]))
+    if weight is None or len(graph.size(source.name)) != ndim:
+        return None
+    if source.name in graph.program.parameters:
+        return None
+    padding = op.arguments.get("padding", 0)
+    given = list(padding) if isinstance(padding, (list, tuple)) else [padding]
+    padded = any(p not in (0, "valid") for p in given)
+    return Linear(op, source.name, 1, 1, Layout(weight, 0, 1, groups), "bias", padded)
+
+
+_READERS = {
+    "linear": _dense,
+    "addmm": _addmm,
+    "mm": _matmul,
+    "matmul": _matmul,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+}
+
+
+def bias_of(graph: Graph, reader: Linear) -> str | None:
+    """The parameter that is this operator's bias alone, as a vector over all its results."""
+    if not reader.bias:
+        return None
+    given = reader.op.arguments.get(reader.bias)
+    found = graph.private(given)
+    if found is None or not isinstance(given, Ref):
+        return None
+    width = graph.size(reader.op.outputs[0])[reader.result]
+    return found if graph.size(given.name) == (width,) else None

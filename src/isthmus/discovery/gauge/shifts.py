@@ -1,0 +1,252 @@
+"""Shifts: biases that later biases make up for, or that nothing ever sees.
+
+A constant added to a tensor is followed to where it ends: in a linear operator whose own bias can
+take it up, in a softmax that does not see it, in a statistic that is subtracted, or in an operator
+that feels it. A bias all of whose ends are of the first kinds is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.charts import Carry, Mean, Part
+from isthmus.discovery.gauge.chains import addends, vector
+from isthmus.discovery.gauge.free import Free, Move, because
+from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.labels import ABSENT, along, moved, only_along, varies
+from isthmus.discovery.gauge.passing import passed, unseen
+from isthmus.discovery.gauge.readers import Linear, bias_of, linear
+from isthmus.discovery.program import Op, Ref
+
+
+@dataclass
+class Fate:
+    """What becomes of a constant vector of ``size`` entries."""
+
+    source: str
+    size: int
+    factor: float = 1.0
+    felt: set[int] = field(default_factory=set)
+    carries: list[Carry] = field(default_factory=list)
+
+    def feel(self, labels: Tensor) -> None:
+        """These entries are felt by some operator."""
+        self.felt.update(k for k in torch.unique(labels).tolist() if k != ABSENT)
+
+    @property
+    def over(self) -> bool:
+        """Whether every entry is felt."""
+        return len(self.felt) >= self.size
+
+
+def fold_shifts(graph: Graph) -> None:
+    """Free every bias whose shift is made up for or lost."""
+    for op in graph:
+        if op.outputs[0] not in graph.made:
+            continue
+        _bias(graph, op)
+        if op.target == "embedding":
+            _table(graph, op)
+        elif op.target in ("add", "cat"):
+            for ref in list(op.refs()):
+                _added(graph, op, ref)
+        elif op.target in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+            _recurrent(graph, op)
+
+
+def _bias(graph: Graph, op: Op) -> None:
+    """The bias of a linear operator."""
+    reader = linear(graph, op)
+    bias = bias_of(graph, reader) if reader is not None else None
+    if reader is None or bias is None:
+        return
+    sizes = graph.size(op.outputs[0])
+    fate = Fate(bias, sizes[reader.result])
+    follow(graph, op.outputs[0], along(sizes, reader.result), fate)
+    if _settle(graph, fate, op):
+        if reader.bias == "bias":
+            graph.change(op, {"bias": None})
+        else:
+            operands = {"self": op.arguments["mat1"], "mat2": op.arguments["mat2"]}
+            graph.retarget(op, "mm", operands)
+
+
+def _added(graph: Graph, op: Op, ref: Ref) -> None:
+    """A parameter that is added, or laid beside other tensors."""
+    found = vector(graph, ref)
+    if found is None or found.offset or found.table:
+        return
+    fate = Fate(found.parameter, int(found.labels.max()) + 1, found.factor)
+    step(graph, op, ref.name, found.labels, fate)
+    if _settle(graph, fate, op) and op.target == "add":
+        others = [r for r in op.refs() if r != ref]
+        same = bool(others) and graph.size(others[0].name) == graph.size(op.outputs[0])
+        if same:
+            graph.bypass(graph.ops[graph.made[op.outputs[0]]], others[0].name)
+
+
+def _table(graph: Graph, op: Op) -> None:
+    """What all rows of an embedding share."""
+    table = graph.private(op.arguments["weight"])
+    if table is None or 0 in graph.centred.get(table, ()):
+        return
+    sizes = graph.size(op.outputs[0])
+    rows = graph.size(op.arguments["weight"].name)[0]
+    into = f"{table}.shift"
+    fate = Fate(into, sizes[-1], 1 / rows**0.5)
+    follow(graph, op.outputs[0], along(sizes, len(sizes) - 1), fate)
+    if fate.felt or not fate.carries:
+        return
+    graph.steps += [Mean(table, 0, into), *fate.carries]
+    graph.centred.setdefault(table, set()).add(0)
+    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for behind", op))
+
+
+def _recurrent(graph: Graph, op: Op) -> None:
+    """Two biases that are only ever added: all of them, or those of a GRU's gates."""
+    refs = [r for r in op.arguments.get("params") or [] if isinstance(r, Ref)]
+    for ref in refs:
+        name = graph.parameter(ref.name) or ""
+        if "bias_hh" not in name or graph.private(ref) is None:
+            continue
+        partner = next(
+            (r for r in refs if graph.parameter(r.name) == name.replace("bias_hh", "bias_ih")), None
+        )
+        if partner is None or graph.private(partner) is None:
+            continue
+        size = graph.size(ref.name)[0]
+        count = size if op.target != "gru" else 2 * size // 3
+        fate = Fate(name, size, felt=set(range(count, size)))
+        fate.carries.append(Carry(name, str(graph.parameter(partner.name))))
+        _settle(graph, fate, op, part=True)
+
+
+def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
+    """Enter what is free into the chart; whether that is the whole parameter."""
+    into = f"{fate.source}.shift"
+    kept = [k for k in range(fate.size) if k not in fate.felt]
+    if not kept or into in graph.free:
+        return False
+    whole = len(kept) == fate.size
+    for carry in fate.carries:
+        take = carry.take if carry.take is not None else tuple(range(fate.size))
+        shown = tuple(ABSENT if k in fate.felt else k for k in take)
+        if any(k != ABSENT for k in shown):
+            plain = shown == tuple(range(fate.size))
+            graph.steps.append(
+                Carry(
+                    fate.source, carry.target, carry.layout, None if plain else shown, carry.factor
+                )
+            )
+    why = because("made up for, or lost, behind", op)
+    if whole and not part:
+        graph.free[fate.source] = Free(fate.size, Move.SHIFT, 0.0, why)
+        return True
+    graph.steps.append(Part(fate.source, into, tuple(kept)))
+    graph.free[into] = Free(len(kept), Move.SHIFT, 0.0, why)
+    return False
+
+
+def follow(graph: Graph, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
+    """Follow a shift of a tensor through all operators that read it."""
+    if fate.over:
+        return
+    if graph.is_output(name):
+        fate.feel(labels)
+    for op in graph.readers(name):
+        if not fate.over:
+            step(graph, op, name, labels, fate, factor)
+
+
+def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
+    """Follow a shift through one operator."""
+    made = moved(op, name, labels)
+    if made is not None:
+        for result, onward in made.items():
+            follow(graph, result, onward, fate, factor)
+        return
+    reader = linear(graph, op)
+    if reader is not None and reader.source == name:
+        _read(graph, reader, labels, fate, factor)
+        return
+    if op.target == "batch_norm" and _statistic(graph, op, name, labels, fate, factor):
+        return
+    if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
+        return
+    through = passed(graph, op, name, labels)
+    if through is None:
+        if not unseen(graph, op, name, labels):
+            fate.feel(labels)
+        return
+    for result, (shown, times) in through.items():
+        follow(graph, result, shown, fate, factor * times)
+
+
+def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: float) -> None:
+    """A linear operator: its bias takes the shift up; without one, what it makes may be lost."""
+    take = only_along(labels, reader.feature)
+    if take is None or reader.padded:
+        fate.feel(labels)
+        return
+    bias = bias_of(graph, reader)
+    entries = tuple(take.tolist())
+    if bias is not None and bias != fate.source:
+        fate.carries.append(Carry(fate.source, bias, reader.weight, entries, factor * fate.factor))
+        return
+    result = reader.op.outputs[0]
+    sizes = graph.size(result)
+    rest = Fate("", sizes[reader.result])
+    follow(graph, result, along(sizes, reader.result), rest)
+    if rest.felt or rest.carries:
+        fate.feel(labels)
+
+
+def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
+    """A running mean is subtracted: it takes the shift up."""
+    mean = graph.private(op.arguments.get("running_mean"))
+    take = only_along(labels, 1)
+    if mean is None or take is None or op.arguments["input"] != Ref(name):
+        return False
+    if op.arguments.get("training"):
+        return False
+    fate.carries.append(Carry(fate.source, mean, None, tuple(take.tolist()), -factor * fate.factor))
+    return True
+
+
+def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
+    """In a sum, a parameter that is added on the other side takes the shift up."""
+    if op.target != "add" or op.arguments.get("alpha", 1) != 1:
+        return False
+    sizes = graph.size(op.outputs[0])
+    for ref in op.refs():
+        if ref.name == name:
+            continue
+        for other in addends(graph, ref):
+            if other.parameter == fate.source or other.parameter in graph.free:
+                continue
+            take = _matched(other.labels.expand(sizes), labels.expand(sizes))
+            if take is not None:
+                times = factor * fate.factor / other.factor
+                fate.carries.append(Carry(fate.source, other.parameter, None, take, times))
+                return True
+    return False
+
+
+def _matched(target: Tensor, source: Tensor) -> tuple[int, ...] | None:
+    """For each entry of the target, the one entry of the source that it meets everywhere."""
+    for dim in reversed(range(target.dim())):
+        if not varies(target, dim) and not varies(source, dim):
+            target, source = target.narrow(dim, 0, 1), source.narrow(dim, 0, 1)
+    flat, wanted = target.flatten(), source.flatten()
+    if bool((flat == ABSENT).any() & (wanted[flat == ABSENT] != ABSENT).any()):
+        return None
+    take = torch.full((int(flat.max()) + 1,), ABSENT)
+    here = flat != ABSENT
+    take[flat[here]] = wanted[here]
+    if not torch.equal(take[flat[here]], wanted[here]):
+        return None
+    # Entries of the target that do not occur here would not be shifted with the others.
+    return tuple(take.tolist())

@@ -1,0 +1,30 @@
+"""Planes turned by constant angles: rotary positions (mathematics.md 4.4)."""
+
+from __future__ import annotations
+
+from isthmus.discovery.nodes import NONE, PLANE
+from isthmus.discovery.rules.table import Call, rule
+from isthmus.discovery.typing import Tensor
+
+
+@rule("isthmus.rotary")
+def rotary(call: Call) -> Tensor:
+    """What commutes with turning a plane is its own turns and one scale: complex numbers."""
+    typing, x = call.typing, call.tensor("self")
+    start, count = int(call.get("start")), int(call.get("planes"))
+    last, size = len(x.axes) - 1, x.sizes[-1]
+    stop = start + 2 * count
+    turned = x.axes if (start, stop) == (0, size) else typing.cut(x.axes, last, start, stop)
+    sizes = [2, count] if call.get("halves", True) else [count, 2]
+    pieces = typing.split(turned[last], sizes)
+    if pieces is None:
+        typing.pin(turned[last])
+        return call.make(x.axes)
+    pair, planes = pieces if call.get("halves", True) else pieces[::-1]
+    # Both coordinates of a plane carry one scale; planes stay in place.
+    typing.still(pair)
+    typing.restrict(pair, PLANE)
+    typing.restrict(planes, NONE)
+    # Nothing may vary along the two: they are mixed.
+    typing.number(Tensor([*x.axes[:last], planes], x.dtype))
+    return call.make(x.axes)
