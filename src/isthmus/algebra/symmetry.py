@@ -50,10 +50,10 @@ class Symmetry:
     reps: Mapping[str, Rep]
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    chart: Chart = field(default_factory=Chart)
     pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(
         default_factory=dict, compare=False
     )
+    chart: Chart = field(default_factory=Chart)
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""
