@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from isthmus.algebra.charts import Gain, Offset
 from isthmus.discovery.gauge.chains import Vector, vector
 from isthmus.discovery.gauge.free import Free, Move, because
@@ -31,7 +33,7 @@ def gain(graph: Graph, op: Op) -> tuple[Vector, str, int] | None:
         sizes = graph.size(op.outputs[0])
         if graph.size(value.name) != sizes or found.table or found.factor != 1.0:
             continue
-        if found.labels.numel() != found.labels.max() + 1:
+        if found.labels.numel() != math.prod(graph.size(graph.name_of(found.parameter))):
             continue
         dim = counting(found.labels.expand(sizes)) if found.labels.numel() > 1 else None
         if dim is not None:

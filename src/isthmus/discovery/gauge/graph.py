@@ -100,7 +100,11 @@ class Graph:
         if parameter is None or parameter in self.free:
             return None
         names = self._graph_names[parameter]
-        used = sum(len(self.read.get(name, ())) for name in names)
+        used = sum(
+            sum(ref.name == name for ref in op.refs())
+            for name in names
+            for op in self.readers(name)
+        )
         returned = any(self.is_output(name) for name in names)
         floating = self.shapes[argument.name].dtype.is_floating_point
         return parameter if used == 1 and floating and not returned else None

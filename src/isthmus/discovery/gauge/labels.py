@@ -31,9 +31,15 @@ SAME = frozenset({
 ABSENT = -1
 
 
+def same(op: Op) -> bool:
+    """Whether an operator keeps values: no cast to integers, no noise that evaluation keeps."""
+    exact = op.shapes[0].dtype.is_floating_point and not op.arguments.get("train")
+    return op.target in SAME and exact
+
+
 def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
     """The labels of an operator's results, if it only moves entries of the tensor ``name``."""
-    if op.target in SAME:
+    if same(op):
         return {op.outputs[0]: labels}
     if op.target not in MOVING or op.overload is None:
         return None

@@ -12,7 +12,7 @@ from isthmus.algebra.charts import Level
 from isthmus.discovery.gauge.chains import vector
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, SAME
+from isthmus.discovery.gauge.labels import MOVING, same
 from isthmus.discovery.gauge.readers import bias_of, linear
 from isthmus.discovery.gauge.squares import MEAN_OF_SQUARES
 from isthmus.discovery.program import Op, Ref
@@ -81,7 +81,7 @@ def _made(graph: Graph, name: str, stream: _Stream) -> list[str] | None:
     if op.target == "add":
         refs = [op.arguments["self"], op.arguments["other"]]
         return [r.name for r in refs] if all(isinstance(r, Ref) for r in refs) else None
-    if op.target in MOVING or op.target in SAME:
+    if op.target in MOVING or same(op):
         return [ref.name for ref in op.refs()]
     if op.target == "embedding":
         table = graph.private(op.arguments["weight"])
@@ -101,7 +101,7 @@ def _made(graph: Graph, name: str, stream: _Stream) -> list[str] | None:
 
 def _read(graph: Graph, op: Op, name: str, stream: _Stream) -> list[str] | None:
     """The tensors of the stream that an operator makes of one; None if it feels its length."""
-    if op.target == "add" or op.target in MOVING or op.target in SAME:
+    if op.target == "add" or op.target in MOVING or same(op):
         return list(op.outputs)
     if op.target in ("rms_norm", "layer_norm"):
         stream.norms += 1

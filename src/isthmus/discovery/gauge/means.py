@@ -25,6 +25,12 @@ AVERAGES = frozenset({
 """Averages over positions, channel by channel."""
 
 
+def spatial(op: Op, ndim: int) -> range:
+    """The dimensions over which pooling or resizing runs; channels stand before them."""
+    (count,) = (int(digit) for digit in op.target if digit.isdigit())
+    return range(ndim - count, ndim)
+
+
 def centre(graph: Graph) -> None:
     """Take the free means out of all parameters."""
     if not any(is_bare(op) or op.target in SOFTMAX for op in graph):
@@ -94,7 +100,8 @@ class _Lost:
     def __call__(self, name: str, dim: int) -> bool:
         key = (name, dim)
         if key not in self.known:
-            # Long residual streams would recurse deeply: the later tensors are asked first.
+            # Long residual streams would recurse deeply: the later tensors are asked first. None
+            # leads back to itself, so one that waits already may be asked before its turn.
             self._ask(key)
         return self.known[key]
 
@@ -107,7 +114,7 @@ class _Lost:
                 self.known[stack.pop()] = False
                 continue
             open_ones = [key for key in needed if key not in self.known]
-            if open_ones and not any(key in stack for key in open_ones):
+            if open_ones:
                 stack += open_ones
                 continue
             self.known[stack.pop()] = all(self.known.get(key, False) for key in needed)
@@ -174,11 +181,12 @@ def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | 
         kept = bool(op.arguments.get("keepdim"))
         return [(out, dim if kept else dim - sum(d < dim for d in gone))]
     if op.target in AVERAGES:
-        return [(out, dim)] if dim < 2 else None
+        return [(out, dim)] if dim not in spatial(op, len(sizes)) else None
     mixes = (op.target == "scaled_dot_product_attention" and here == ["value"]) or (
         op.target in ("matmul", "bmm") and here in (["other"], ["mat2"])
     )
-    same = mixes and dim == len(sizes) - 1
+    # A vector on the right is summed over.
+    same = mixes and dim == len(sizes) - 1 and len(sizes) > 1
     return [(out, len(graph.size(out)) - 1)] if same else None
 
 

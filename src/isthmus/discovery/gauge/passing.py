@@ -9,7 +9,7 @@ from torch import Tensor
 
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import ABSENT, carried, varies
-from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes
+from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes, spatial
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
@@ -42,8 +42,9 @@ def unseen(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
         groups = op.arguments.get("num_groups", op.arguments.get("group"))
         return groups == labels.shape[1] and not any(varies(labels, d) for d in range(2, dim))
     if op.target == "scaled_dot_product_attention":
-        # Every score of a query is raised alike.
-        return op.arguments["key"] == Ref(name) and not varies(labels, -2 % dim)
+        # Every score of a query is raised alike, if it is a key and nothing else.
+        here = [key for key, value in op.arguments.items() if value == Ref(name)]
+        return here == ["key"] and not varies(labels, -2 % dim)
     return _key(graph, op, name, labels)
 
 
@@ -51,8 +52,8 @@ def _key(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
     """Keys in a written-out attention: the scores of a query are all raised alike."""
     if op.target not in ("matmul", "bmm", "baddbmm") or labels.dim() < 2:
         return False
-    second = next((k for k in ("other", "mat2", "batch2") if k in op.arguments), "")
-    if op.arguments.get(second) != Ref(name) or varies(labels, labels.dim() - 1):
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
+    if here not in (["other"], ["mat2"], ["batch2"]) or varies(labels, labels.dim() - 1):
         return False
     out = op.outputs[0]
     return _lost(graph, out, len(graph.size(out)) - 1)
@@ -121,9 +122,12 @@ def _mean(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
 def _pool(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     padding = op.arguments.get("padding", 0)
     given = list(padding) if isinstance(padding, (list, tuple)) else [padding]
-    if any(given) or any(varies(labels, d) for d in range(2, labels.dim())):
+    places = spatial(op, labels.dim())
+    if any(given) or any(varies(labels, d) for d in places):
         return None
-    for d in range(2, labels.dim()):
+    if op.arguments.get("divisor_override") is not None:
+        return None  # a sum, no average
+    for d in places:
         labels = labels.narrow(d, 0, 1)
     return {op.outputs[0]: (labels.expand(graph.size(op.outputs[0])), 1.0)}
 
@@ -139,7 +143,8 @@ def _attention(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None
 def _matmul(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     """Weights that sum to one, made by a softmax over the dimension that is summed."""
     second = "other" if "other" in op.arguments else "mat2"
-    if op.arguments.get(second) != Ref(name) or not isinstance(op.arguments.get("self"), Ref):
+    first = op.arguments.get("self")
+    if op.arguments.get(second) != Ref(name) or not isinstance(first, Ref) or first.name == name:
         return None
     return _mixed(graph, op, labels) if _stochastic(graph, op.arguments["self"].name) else None
 

@@ -68,8 +68,8 @@ def _convolution(graph: Graph, op: Op) -> Linear | None:
     weight, source = graph.private(op.arguments["weight"]), op.arguments["input"]
     groups = int(op.arguments.get("groups", 1) or 1)
     ndim = len(graph.size(op.outputs[0]))
-    if weight is None or len(graph.size(source.name)) != ndim:
-        return None
+    if weight is None or ndim != len(graph.size(op.arguments["weight"].name)):
+        return None  # without a batch the channels would stand elsewhere
     if source.name in graph.program.parameters:
         return None
     padding = op.arguments.get("padding", 0)

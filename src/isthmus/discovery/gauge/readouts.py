@@ -9,7 +9,7 @@ from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import along
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import Linear, bias_of
-from isthmus.discovery.gauge.shifts import Fate, follow
+from isthmus.discovery.gauge.shifts import Fate, follow, steady
 from isthmus.discovery.program import Op, Ref
 
 
@@ -36,6 +36,11 @@ def _fold(graph: Graph, core: Op) -> None:
     bare = [r for r in readers if bias_of(graph, r) is None]
     if not bare or any(isinstance(r.op.arguments.get(r.bias or "bias"), Ref) for r in bare):
         return
+    known = steady(graph, added.outputs[0], dim)
+    if any(r.op.outputs[0] not in known for r in readers if r not in bare):
+        return
+    kept = [r for r in bare if r.op.outputs[0] not in known or not _unfelt(graph, r)]
+    graph.settled.update((r.weight.weight, r.weight.into) for r in kept)
     _enter(graph, found[0].parameter, bias, readers, bare, core)
     graph.bypass(added, scaled.outputs[0])
     graph.bypass(scaled, core.outputs[0])
@@ -53,9 +58,6 @@ def _enter(
     places = tuple((r.weight.weight, r.weight.into) for r in bare)
     graph.steps.append(Readout(gain_name, bias, places))
     graph.steps.append(Gain(gain_name, tuple((r.weight.weight, r.weight.into) for r in others)))
-    for reader in bare:
-        if not _unfelt(graph, reader):
-            graph.settled.add((reader.weight.weight, reader.weight.into))
     why = because("folded into the readers of", core)
     graph.free[gain_name] = Free(size, Move.SCALE, 1.0, why)
     graph.free[f"{bias}.level"] = Free(1, Move.SCALE, 1.0, why)

@@ -10,18 +10,19 @@ numbers, only some of the features), it is recognised by what it does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from isthmus.discovery.gauge.constants import Constants, run
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, SAME
+from isthmus.discovery.gauge.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
-"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours)."""
+"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours), ``varying``:
+the dimensions along which the angles differ."""
 
 STEPS = frozenset({
     *MOVING, *SAME, "add", "sub", "mul", "neg", "cat", "stack", "view_as_complex", "view_as_real",
@@ -34,11 +35,15 @@ LONGEST = 40
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """``count`` planes of coordinates, from ``start`` on: (i, i + count), or neighbours."""
+    """``count`` planes of coordinates, from ``start`` on: (i, i + count), or neighbours.
+
+    Their angles differ along the dimensions ``varying``, at least.
+    """
 
     start: int
     count: int
     halves: bool
+    varying: tuple[int, ...] = ()
 
 
 def find_rotations(graph: Graph) -> None:
@@ -159,16 +164,28 @@ def _planes(
     }
     if any(value is None for value in values.values()):
         return None
-    size = graph.size(root)[-1]
-    columns = []
-    for j in range(size):
-        basis = torch.zeros(graph.size(root))
-        basis[..., j] = 1.0
-        try:
-            columns.append(_apply(ops, {**values, root: basis}, result))
-        except Exception:  # an operator that does not take these: no rotation that we know
-            return None
-    return _paired(columns)
+    sizes = graph.size(root)
+    probe = torch.randn(sizes, generator=torch.Generator().manual_seed(0))
+    try:
+        columns = [
+            _apply(ops, {**values, root: _basis(sizes, j)}, result) for j in range(sizes[-1])
+        ]
+        answer = _apply(ops, {**values, root: probe}, result)
+    except Exception:  # an operator that does not take these: no rotation that we know
+        return None
+    # Positions may be exchanged, too: then it is more than a matrix at each position.
+    expected = sum(probe[..., j : j + 1] * column for j, column in enumerate(columns))
+    if not torch.allclose(answer, torch.as_tensor(expected), rtol=1e-4, atol=1e-5):
+        return None
+    found = _paired([column.flatten(0, -2) for column in columns])
+    varying = [d for d in range(len(sizes) - 1) if any(varies(column, d) for column in columns)]
+    return None if found is None else replace(found, varying=tuple(varying))
+
+
+def _basis(sizes: tuple[int, ...], j: int) -> Tensor:
+    basis = torch.zeros(sizes)
+    basis[..., j] = 1.0
+    return basis
 
 
 def _apply(ops: Sequence[Op], values: dict[str, Tensor | None], result: str) -> Tensor:
@@ -178,7 +195,7 @@ def _apply(ops: Sequence[Op], values: dict[str, Tensor | None], result: str) -> 
         values.update(zip(op.outputs, listed, strict=True))
     found = values[result]
     assert found is not None
-    return found.flatten(0, -2)
+    return found
 
 
 def _paired(columns: Sequence[Tensor]) -> Planes | None:
@@ -200,8 +217,9 @@ def _paired(columns: Sequence[Tensor]) -> Planes | None:
 def _turned(columns: Sequence[Tensor], j: int, other: int) -> bool:
     """Whether two coordinates are turned, and stretched alike."""
     one, two = columns[j], columns[other]
-    same = torch.allclose(one[:, j], two[:, other], rtol=1e-5, atol=1e-6)
-    return same and torch.allclose(one[:, other], -two[:, j], rtol=1e-5, atol=1e-6)
+    # Exactly: what differs by rounding alone would be a symmetry by rounding alone.
+    same = torch.equal(one[:, j], two[:, other])
+    return same and torch.equal(one[:, other], -two[:, j])
 
 
 def _kept(columns: Sequence[Tensor], j: int) -> bool:
@@ -228,8 +246,11 @@ def _rewrite(graph: Graph, ops: Sequence[Op], root: str, result: str, planes: Pl
     graph.retarget(
         last,
         ROTARY,
-        {"self": Ref(root), "start": planes.start, "planes": planes.count, "halves": planes.halves},
-    )
+        {
+            "self": Ref(root), "start": planes.start, "planes": planes.count,
+            "halves": planes.halves, "varying": planes.varying,
+        },
+    )  # fmt: skip
     for op in reversed(ops):
         there = op is not last and op.outputs[0] in graph.made
         if there and not any(graph.read.get(name) for name in op.outputs):

@@ -7,6 +7,7 @@ that feels it. A bias all of whose ends are of the first kinds is free.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -24,13 +25,20 @@ from isthmus.discovery.program import Op, Ref
 
 @dataclass
 class Fate:
-    """What becomes of a constant vector of ``size`` entries."""
+    """What becomes of a constant vector of ``size`` entries.
+
+    Attributes:
+        felt: entries that some operator feels.
+        carries: how later biases make up for the others.
+        met: the results of linear operators that read it, the same at all positions.
+    """
 
     source: str
     size: int
     factor: float = 1.0
     felt: set[int] = field(default_factory=set)
     carries: list[Carry] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
 
     def feel(self, labels: Tensor) -> None:
         """These entries are felt by some operator."""
@@ -79,7 +87,10 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
     found = vector(graph, ref)
     if found is None or found.offset or found.table:
         return
-    fate = Fate(found.parameter, int(found.labels.max()) + 1, found.factor)
+    size = math.prod(graph.size(graph.name_of(found.parameter)))
+    # What is cut away here may be read when the input is longer.
+    missing = set(range(size)) - set(found.labels.flatten().tolist())
+    fate = Fate(found.parameter, size, found.factor, missing)
     step(graph, op, ref.name, found.labels, fate)
     if _settle(graph, fate, op) and op.target == "add":
         others = [r for r in op.refs() if r != ref]
@@ -161,6 +172,14 @@ def follow(graph: Graph, name: str, labels: Tensor, fate: Fate, factor: float = 
             step(graph, op, name, labels, fate, factor)
 
 
+def steady(graph: Graph, name: str, dim: int) -> set[str]:
+    """The readers to which a constant comes as a constant: the same everywhere, no zeros around."""
+    sizes = graph.size(name)
+    fate = Fate("", sizes[dim] + 1)  # never all felt: every reader is looked for
+    follow(graph, name, along(sizes, dim), fate)
+    return fate.met
+
+
 def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
     """Follow a shift through one operator."""
     made = moved(op, name, labels)
@@ -191,6 +210,7 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
     if take is None or reader.padded:
         fate.feel(labels)
         return
+    fate.met.add(reader.op.outputs[0])
     bias = bias_of(graph, reader)
     entries = tuple(take.tolist())
     if bias is not None and bias != fate.source:
@@ -227,7 +247,9 @@ def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: f
         for other in addends(graph, ref):
             if other.parameter == fate.source or other.parameter in graph.free:
                 continue
-            take = _matched(other.labels.expand(sizes), labels.expand(sizes))
+            shape = graph.size(graph.name_of(other.parameter))
+            shape = shape[-1:] if other.table else shape
+            take = _matched(other.labels.expand(sizes), labels.expand(sizes), shape)
             if take is not None:
                 times = factor * fate.factor / other.factor
                 fate.carries.append(Carry(fate.source, other.parameter, None, take, times))
@@ -235,7 +257,7 @@ def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: f
     return False
 
 
-def _matched(target: Tensor, source: Tensor) -> tuple[int, ...] | None:
+def _matched(target: Tensor, source: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """For each entry of the target, the one entry of the source that it meets everywhere."""
     for dim in reversed(range(target.dim())):
         if not varies(target, dim) and not varies(source, dim):
@@ -243,10 +265,22 @@ def _matched(target: Tensor, source: Tensor) -> tuple[int, ...] | None:
     flat, wanted = target.flatten(), source.flatten()
     if bool((flat == ABSENT).any() & (wanted[flat == ABSENT] != ABSENT).any()):
         return None
-    take = torch.full((int(flat.max()) + 1,), ABSENT)
+    take = torch.full((math.prod(shape),), ABSENT)
     here = flat != ABSENT
     take[flat[here]] = wanted[here]
     if not torch.equal(take[flat[here]], wanted[here]):
         return None
-    # Entries of the target that do not occur here would not be shifted with the others.
+    return _completed(take, torch.isin(torch.arange(len(take)), flat), shape)
+
+
+def _completed(take: Tensor, known: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Rows that do not occur here (positions further on) go with the others, if these agree."""
+    if not bool(known.all()):
+        if len(shape) < 2:
+            return None
+        rows, there = take.view(shape[0], -1), known.view(shape[0], -1)
+        first = rows[there.all(1)][:1]
+        if not len(first) or bool((there.any(1) & (rows != first).any(1)).any()):
+            return None
+        take = first.expand(shape[0], -1).flatten()
     return tuple(take.tolist())

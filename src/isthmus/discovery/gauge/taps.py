@@ -14,6 +14,7 @@ from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.means import mixed
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.shifts import steady
 from isthmus.discovery.program import Op
 
 
@@ -30,7 +31,10 @@ def tap(graph: Graph) -> None:
         added = graph.only_reader(scaled.outputs[0]) or scaled
         bias = graph.private(added.arguments.get("other")) if added.target == "add" else None
         last = added if bias is not None else scaled
+        known = steady(graph, last.outputs[0], dim)
         for reader in _readers(graph, last.outputs[0], dim, set()):
+            if bias is not None and reader.op.outputs[0] not in known:
+                continue  # no constant for its bias to take up
             _tap(graph, reader, found[0].parameter, bias, core)
 
 

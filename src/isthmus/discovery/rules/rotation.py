@@ -13,6 +13,9 @@ def rotary(call: Call) -> Tensor:
     typing, x = call.typing, call.tensor("self")
     start, count = int(call.get("start")), int(call.get("planes"))
     last, size = len(x.axes) - 1, x.sizes[-1]
+    for d in call.get("varying", ()):
+        # Turned by an angle of their own: not to be exchanged.
+        typing.restrict(x.axes[d], NONE)
     stop = start + 2 * count
     turned = x.axes if (start, stop) == (0, size) else typing.cut(x.axes, last, start, stop)
     sizes = [2, count] if call.get("halves", True) else [count, 2]
