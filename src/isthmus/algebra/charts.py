@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from isthmus.algebra.waves import Rise, Turn, Wrap
 from isthmus.ground.errors import BadInput
 from isthmus.ground.matrices import helmert
 
@@ -358,7 +359,9 @@ def _say(text: str) -> None:
     warnings.warn(text, GaugeWarning, stacklevel=4)
 
 
-STEPS: tuple[type[Any], ...] = (Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat)
+STEPS: tuple[type[Any], ...] = (
+    Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat, Rise, Turn, Wrap,
+)  # fmt: skip
 """All kinds of steps."""
 
 

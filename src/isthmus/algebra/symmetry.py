@@ -19,6 +19,7 @@ from isthmus.algebra.groups import (
     AbstractMonomial,
     Character,
     Group,
+    Lattice,
     Moves,
     Translation,
     Value,
@@ -223,7 +224,7 @@ class Symmetry:
                     signs if group.flips else one.signs,
                     logs if group.scales else one.logs,
                 )
-            elif isinstance(group, Translation):
+            elif isinstance(group, Translation | Lattice):
                 values[space] = (a[name] - b[name])[:-1].double()
         return values
 
