@@ -112,7 +112,7 @@ def test_eighty_layers_print_at_once():
 
 
 def listed(*lines: tuple[str, str]) -> list[tuple[str, str]]:
-    known = {name for name, _ in lines} | {"stem", "x.0", "x.1", "x.2", "x.3", "x.4"}
+    known = {name for name, _ in lines} | {"0", "1", "4", "stem", "x.0", "x.1", "x.2", "x.3", "x.4"}
     runs = fold(Entry.of(name, body, known.__contains__) for name, body in lines)
     return [(name_of(run), body_of(run)) for run in runs]
 
@@ -152,6 +152,11 @@ FOLDED = [
     (
         [("0", "`0`"), ("2", "`2` ⊗ `0`*"), ("4", "`4` ⊗ `2`*"), ("6", "`6` ⊗ `4`*")],
         [("0", "0"), ("{2,4,6}", "i ⊗ {i-2}*")],
+    ),
+    # a size is no name, even where a space is called so
+    (
+        [("x.0", "4 ⊗ 0*"), ("x.1", "4 ⊗ 1*")],
+        [("x.{0,1}", "4 ⊗ i*")],
     ),
     # not all combinations of two numbers
     (

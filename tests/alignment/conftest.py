@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.align import gauged_distance
 from isthmus.discovery import discover
 from isthmus.ground.params import distance, params_of
 from isthmus.testing.zoo import entry, randomise
@@ -63,6 +64,14 @@ def gap(a: Params, b: Params) -> float:
     return distance(a, b) / norm(a)
 
 
+def essential(name: str) -> tuple[Symmetry, Params]:
+    """What acts on essential coordinates, and those of the usual parameters in float64."""
+    symmetry = symmetry_of(name)
+    core, whole = symmetry.essential, symmetry.coordinates(params(name))
+    wide = {n: t.double() if t.is_floating_point() else t for n, t in whole.items()}
+    return core, {n: wide[n] for n in core.reps}
+
+
 def gaussian(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
@@ -77,5 +86,7 @@ def tools() -> SimpleNamespace:
         independent=independent,
         norm=norm,
         gap=gap,
+        essential=essential,
+        gauged_distance=gauged_distance,
         gaussian=gaussian,
     )

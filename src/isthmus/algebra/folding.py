@@ -17,7 +17,7 @@ LETTERS, SUBSCRIPTS = "ijkl", "ᵢⱼₖₗ"
 _OPEN_RUNS = 8
 _TOKEN = re.compile(
     r"\^\((?P<scales>[^;)]*);(?P<flips>[^)]*)\)|`(?P<quoted>(?:[^`]|``)*)`"
-    r"|(?P<name>[^\s(){}*^+|⊗:`\[\]≀]+)"
+    r"|(?P<name>\d+(?=[*^])|(?!\d+(?![^\s(){}*^+|⊗:`\[\]≀]))[^\s(){}*^+|⊗:`\[\]≀]+)"
 )
 _POWER = re.compile(r"([a-z]+)(-?\d*)")
 

@@ -43,12 +43,12 @@ def _factor_text(factor: Factor, spaces: Mapping[str, Space]) -> str:
     if character == natural:
         return quoted(factor.space)
     if character.dual and character == natural.inverse():
-        return f"{quoted(factor.space)}*"
+        return f"{_marked(factor.space)}*"
     dual = "*" if character.dual else ""
     felt = [(k, power) for k, power in enumerate(character.scales) if power]
     scales = " ".join(f"{_letter(k)}{'' if power == 1 else power}" for k, power in felt)
     flips = " ".join(_letter(k) for k, power in enumerate(character.flips) if power % 2)
-    return f"{quoted(factor.space)}{dual}^({scales};{flips})"
+    return f"{_marked(factor.space)}{dual}^({scales};{flips})"
 
 
 _PLAIN = re.compile(r"[^\s(){}*^+|⊗:`]+")
@@ -59,6 +59,11 @@ def quoted(name: str) -> str:
     if _PLAIN.fullmatch(name) and not name.isdigit() and name not in ("scalar", "-"):
         return name
     return "`" + name.replace("`", "``") + "`"
+
+
+def _marked(name: str) -> str:
+    """A name before a star or a caret, where a number is no size."""
+    return name if name.isdigit() else quoted(name)
 
 
 def pieces(text: str, separator: str) -> list[str]:
@@ -159,7 +164,7 @@ class _Reader:
 
     def factor(self, match: re.Match[str]) -> Factor:
         name = match["name"]
-        if name.isdigit():
+        if name.isascii() and name.isdigit() and not match["dual"] and match["scales"] is None:
             return Factor(int(name))
         if name.startswith("`"):
             name = name[1:-1].replace("``", "`")

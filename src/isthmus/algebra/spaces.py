@@ -11,7 +11,7 @@ the group on it. Notation, as in einops::
 
 Where a space has several scales or signs they are called a, b, c, …: ``up^(a b-1;c)`` feels the
 first scale, the inverse of the second, and the third sign. ``up`` alone feels each of them once.
-A name that would read as something else stands in backticks, as those of ``nn.Sequential`` do.
+A name that would read as something else stands in backticks: ```0` ⊗ 3`` of ``nn.Sequential``.
 A sum that a choice goes with carries a label, ``a:(1 + 1)``, and so does the choice,
 ``a:{q | k}``. Parts that do not follow one another carry their places: in ``(p + q)@0:2,1:2`` the
 coordinates of p are every second from 0, those of q every second from 1; ``0.3.4`` lists them.

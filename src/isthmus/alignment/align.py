@@ -25,8 +25,8 @@ class Alignment(Result):
     Attributes:
         element: the group element ``g``.
         params: ``g·b``: the same function as ``b``, in the coordinates of ``a``.
-        before: Euclidean distance between ``a`` and ``b``.
-        after: Euclidean distance between ``a`` and ``g·b``.
+        before: Euclidean distance between ``a`` and ``b``, in the gauge of the symmetry.
+        after: the same between ``a`` and ``g·b``; what moves freely is then equal in both.
         certificate: what is known of how good ``g`` is.
     """
 
@@ -72,7 +72,7 @@ def align(
     generator = torch.Generator().manual_seed(seed)
     match = (method or WeightMatching())(to, b, symmetry, generator)
     moved = symmetry.act(match.element, b)
-    before, after = distance(dict(to), dict(b)), distance(dict(to), moved)
+    before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
         claim="no change of a single space was found that brings the models nearer",
         verdict=Verdict.TESTED,
@@ -80,6 +80,13 @@ def align(
         evidence=dict(match.evidence),
     )
     return Alignment(match.element, moved, before, after, certificate)
+
+
+def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
+    if not symmetry.chart.steps:
+        return distance(dict(a), dict(b))
+    return distance(symmetry.coordinates(a), symmetry.coordinates(b))
 
 
 def _finite(tensor: Tensor) -> bool:

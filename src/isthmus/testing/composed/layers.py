@@ -27,7 +27,8 @@ def transposed_weight(net: Composed, a: Tensor, b: Tensor, k: int) -> Made:
 
     def run(m: Composed, x: Tensor, _: Tensor) -> Tensor:
         layer = m.layers[fits[k % len(fits)]]
-        return x @ layer.get_parameter("weight")
+        weight: Tensor = layer.weight  # type: ignore[assignment]
+        return x @ weight
 
     return run if fits else None
 

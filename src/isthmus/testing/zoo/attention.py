@@ -1,4 +1,8 @@
-"""Attention in the forms in which people write it."""
+"""Attention in the forms in which people write it.
+
+Inputs and heads are as wide as the stream between them: directions of a linear stream that no input
+reaches or no head reads are flat, but belong to no group.
+"""
 
 from __future__ import annotations
 
@@ -110,12 +114,12 @@ class AttentionNet(nn.Module):
 
     def __init__(self, attention: Callable[[], nn.Module]) -> None:
         super().__init__()
-        self.embed = nn.Linear(6, WIDTH)
+        self.embed = nn.Linear(WIDTH, WIDTH)
         self.attention = attention()
-        self.head = nn.Linear(WIDTH, 4)
+        self.head = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, positions, 6) to (batch, positions, 4)."""
+        """(batch, positions, width) to the same shape."""
         x = self.embed(x)
         out: Tensor = self.head(x + self.attention(x))
         return out
@@ -126,21 +130,21 @@ class EncoderNet(nn.Module):
 
     def __init__(self, activation: str, norm_first: bool) -> None:
         super().__init__()
-        self.embed = nn.Linear(6, WIDTH)
+        self.embed = nn.Linear(WIDTH, WIDTH)
         self.layer = nn.TransformerEncoderLayer(
             WIDTH, HEADS, 12, activation=activation, batch_first=True, norm_first=norm_first
         )
-        self.head = nn.Linear(WIDTH, 4)
+        self.head = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, positions, 6) to (batch, positions, 4)."""
+        """(batch, positions, width) to the same shape."""
         out: Tensor = self.head(self.layer(self.embed(x)))
         return out
 
 
 def entries() -> tuple[Entry, ...]:
     """The attention part of the zoo."""
-    x = floats(2, 5, 6)
+    x = floats(2, 5, WIDTH)
 
     def net(name: str, attention: Callable[[], nn.Module], tags: str = "") -> Entry:
         return define(name, partial(AttentionNet, attention), x, f"smooth attention {tags}")

@@ -22,8 +22,8 @@ def _conv_norm_relu(inputs: int, outputs: int, groups: int = 1) -> nn.Sequential
     )
 
 
-def _pooled_head(channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 4))
+def _pooled_head(channels: int, classes: int = 4) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
 def vgg() -> nn.Module:
@@ -191,8 +191,9 @@ class ConvNextBlock(nn.Module):
 
 
 def _convnext() -> nn.Module:
+    # As many classes as channels: what the last block writes is read in full.
     stem = nn.Conv2d(3, 6, 2, stride=2)
-    return nn.Sequential(stem, ConvNextBlock(6), ConvNextBlock(6), _pooled_head(6))
+    return nn.Sequential(stem, ConvNextBlock(6), ConvNextBlock(6), _pooled_head(6, 6))
 
 
 def _instance_norm_net() -> nn.Module:

@@ -1,4 +1,9 @@
-"""Networks of linear layers: one for each activation, gated, residual, shared, tied."""
+"""Networks of linear layers: one for each activation, gated, residual, shared, tied.
+
+Where a space carries GL(n), its inputs and its readers are at least n wide. Otherwise parameters
+have flat directions (what no input reaches, what no reader sees) that belong to no group: those of
+a product of matrices whose rank is less than its inner width.
+"""
 
 from __future__ import annotations
 
@@ -172,13 +177,13 @@ class GatedMlp(nn.Module):
     def __init__(self, activation: Activation) -> None:
         super().__init__()
         self.activation = activation
-        self.embed = nn.Linear(6, 8)
+        self.embed = nn.Linear(8, 8)
         self.gate = nn.Linear(8, 10)
         self.up = nn.Linear(8, 10)
-        self.down = nn.Linear(10, 4)
+        self.down = nn.Linear(10, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 6) to (batch, 4)."""
+        """(batch, 8) to the same shape."""
         x = self.embed(x)
         out: Tensor = self.down(self.activation(self.gate(x)) * self.up(x))
         return out
@@ -189,12 +194,12 @@ class GluMlp(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed = nn.Linear(6, 8)
+        self.embed = nn.Linear(8, 8)
         self.both = nn.Linear(8, 20)
-        self.down = nn.Linear(10, 4)
+        self.down = nn.Linear(10, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 6) to (batch, 4)."""
+        """(batch, 8) to the same shape."""
         out: Tensor = self.down(F.glu(self.both(self.embed(x)), dim=-1))
         return out
 
@@ -204,12 +209,12 @@ class FusedGatedMlp(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed = nn.Linear(6, 8)
+        self.embed = nn.Linear(8, 8)
         self.gate_up = nn.Linear(8, 20)
-        self.down = nn.Linear(10, 4)
+        self.down = nn.Linear(10, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 6) to (batch, 4)."""
+        """(batch, 8) to the same shape."""
         gate, up = self.gate_up(self.embed(x)).chunk(2, dim=-1)
         out: Tensor = self.down(F.silu(gate) * up)
         return out
@@ -250,7 +255,7 @@ class TiedAutoencoder(nn.Module):
 
 def entries() -> tuple[Entry, ...]:
     """The dense part of the zoo."""
-    x = floats(2, 6)
+    x, wide = floats(2, 6), floats(2, 8)
     named = [
         *(define(f"mlp_{name}", partial(Mlp, f), x, "smooth") for name, f in SMOOTH.items()),
         *(define(f"mlp_{name}", partial(Mlp, f), x, "relu") for name, f in PIECEWISE.items()),
@@ -266,13 +271,13 @@ def entries() -> tuple[Entry, ...]:
         define("maxout", Maxout, x, "relu"),
         define("residual_mlp", partial(_residual_mlp, True), x, "relu norm peers15"),
         define("residual_mlp_plain", partial(_residual_mlp, False), x, "relu"),
-        define("gated_swiglu", partial(GatedMlp, F.silu), x, "smooth peers15"),
-        define("gated_geglu", partial(GatedMlp, F.gelu), x, "smooth"),
-        define("gated_reglu", partial(GatedMlp, F.relu), x, "relu"),
-        define("gated_bilinear", partial(GatedMlp, nn.Identity()), x, "smooth"),
-        define("gated_tanh", partial(GatedMlp, torch.tanh), x, "smooth"),
-        define("gated_glu", GluMlp, x, "smooth"),
-        define("gated_fused", FusedGatedMlp, x, "smooth"),
+        define("gated_swiglu", partial(GatedMlp, F.silu), wide, "smooth peers15"),
+        define("gated_geglu", partial(GatedMlp, F.gelu), wide, "smooth"),
+        define("gated_reglu", partial(GatedMlp, F.relu), wide, "relu"),
+        define("gated_bilinear", partial(GatedMlp, nn.Identity()), wide, "smooth"),
+        define("gated_tanh", partial(GatedMlp, torch.tanh), wide, "smooth"),
+        define("gated_glu", GluMlp, wide, "smooth"),
+        define("gated_fused", FusedGatedMlp, wide, "smooth"),
         define("layer_used_twice", UsedTwice, x, "relu tied peers15"),
         define("tied_autoencoder", TiedAutoencoder, x, "relu tied peers15"),
     )

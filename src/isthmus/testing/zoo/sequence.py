@@ -1,4 +1,8 @@
-"""Networks on sequences without attention: recurrent, mixing, pooled."""
+"""Networks on sequences without attention: recurrent, mixing, pooled.
+
+Heads are as wide as the linear streams that they read, and all steps are read: a direction that
+nothing reads (the reverse pass, had only the last step been used) is flat without any group.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from isthmus.testing.zoo.entry import Entry, define, floats, tokens
 
 
 class RecurrentClassifier(nn.Module):
-    """A recurrent layer; the last step is classified."""
+    """A recurrent layer; the mean over its steps is classified."""
 
     def __init__(self, recurrent: Callable[[], nn.Module], features: int) -> None:
         super().__init__()
@@ -22,7 +26,7 @@ class RecurrentClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, steps, 6) to (batch, 4)."""
         hidden, _ = self.recurrent(x)
-        out: Tensor = self.head(hidden[:, -1])
+        out: Tensor = self.head(hidden.mean(dim=1))
         return out
 
 
@@ -32,10 +36,10 @@ class TextClassifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(11, 8)
-        self.head = nn.Linear(8, 4)
+        self.head = nn.Linear(8, 8)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """(batch, positions) to (batch, 4)."""
+        """(batch, positions) to (batch, 8)."""
         out: Tensor = self.head(self.embed(ids).mean(dim=1))
         return out
 
@@ -68,10 +72,10 @@ class MlpMixer(nn.Module):
         self.patches = nn.Conv2d(3, 8, 4, stride=4)
         self.blocks = nn.Sequential(MixerBlock(4, 8), MixerBlock(4, 8))
         self.norm = nn.LayerNorm(8)
-        self.head = nn.Linear(8, 4)
+        self.head = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 3, 8, 8) to (batch, 4)."""
+        """(batch, 3, 8, 8) to (batch, 8)."""
         x = self.patches(x).flatten(2).transpose(1, 2)
         out: Tensor = self.head(self.norm(self.blocks(x)).mean(dim=1))
         return out
