@@ -28,6 +28,10 @@ from isthmus.ground.matrices import helmert
 Working: TypeAlias = "MutableMapping[str, Tensor]"
 
 
+SINGULAR = 1e-6
+"""A gain this much smaller than the largest counts as zero: to divide by it would cost too much."""
+
+
 class GaugeWarning(UserWarning):
     """A parameter was where the gauge is singular: what stands for it is said."""
 
@@ -230,8 +234,8 @@ class Readout:
         safe = _without_zeros(self.gain, gain)
         ratio = bias / safe
         level = ratio.mean()
-        if bool(level == 0) and bool((ratio != 0).any()):
-            _say(f"{self.bias} over {self.gain} has mean zero: it becomes one")
+        if bool((ratio != 0).any()) and bool(level.abs() <= SINGULAR * ratio.abs().max()):
+            _say(f"{self.bias} over {self.gain} has mean zero (or as good as): it becomes one")
             level = torch.ones_like(level)
         for name, dim in self.readers:
             rows = x[name].movedim(dim, -1)
@@ -266,7 +270,7 @@ class Readout:
 class Tap:
     """What a reader of ``γ x̂ + β`` does not see, where x̂ sums to zero: ``a (1/γ)ᵀ``.
 
-    The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain is zero nothing is taken.
+    The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain vanishes nothing is taken.
     """
 
     weight: str
@@ -282,7 +286,7 @@ class Tap:
         gain = x[self.gain]
         rows = x[self.weight].movedim(self.dim, -1)
         unseen = rows @ gain / gain.numel()
-        x[self.into] = unseen if bool((gain != 0).all()) else torch.zeros_like(unseen)
+        x[self.into] = torch.zeros_like(unseen) if bool(_vanishing(gain).any()) else unseen
         self._add(x, -x[self.into])
 
     def back(self, x: Working) -> None:
@@ -291,7 +295,7 @@ class Tap:
 
     def _add(self, x: Working, unseen: Tensor) -> None:
         gain = x[self.gain]
-        if not bool((gain != 0).all()):
+        if bool(_vanishing(gain).any()):
             return
         rows = x[self.weight].movedim(self.dim, -1)
         unseen = unseen.reshape(rows.shape[:-1])
@@ -344,13 +348,18 @@ class Flat:
         x[self.name] = flat.reshape(self.shape)
 
 
+def _vanishing(gain: Tensor) -> Tensor:
+    """Where a gain is zero, or so small that dividing by it would lose what it multiplies."""
+    return gain.abs() <= SINGULAR * gain.abs().max()
+
+
 def _without_zeros(name: str, gain: Tensor) -> Tensor:
-    zero = gain == 0
+    zero = _vanishing(gain)
     if not bool(zero.any()):
         return gain
     _say(
-        f"{name} is zero at {int(zero.sum())} places: there it becomes one, and the weights that "
-        "it silenced become zero"
+        f"{name} is zero (or as good as) at {int(zero.sum())} places: there it becomes one, and "
+        "the weights that it silenced become zero (or as good as)"
     )
     return torch.where(zero, torch.ones_like(gain), gain)
 

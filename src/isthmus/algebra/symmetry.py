@@ -339,6 +339,8 @@ def _lift(value: Value, small: Group, large: Group, batch: tuple[int, ...]) -> V
     if isinstance(large, Wreath):
         return _lift_blocks(value, small, large, batch)
     one = large.identity(batch)
+    if isinstance(large, Translation):
+        return one  # of smaller groups only the trivial one
     if isinstance(one, Tensor):
         return small.matrix(value, small.natural)
     signs, logs = one.signs.clone(), one.logs.clone()
