@@ -11,7 +11,6 @@ from __future__ import annotations
 from isthmus.algebra.charts import Mean
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
@@ -141,7 +140,7 @@ def passes(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
         return [] if last else None
     if op.target in SOFTMAX:
         return [] if int(op.arguments["dim"]) % len(sizes) == dim else None
-    results = carried(op, name, sizes, dim)
+    results = graph.moves.carried(op, name, sizes, dim)
     if results is not None:
         return list(results.items()) if set(results) == set(op.outputs) else None
     return _along(graph, op, name, dim)

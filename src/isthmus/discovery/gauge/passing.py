@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, carried, varies
+from isthmus.discovery.gauge.labels import ABSENT, varies
 from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes, spatial
 from isthmus.discovery.program import Op, Ref
 
@@ -174,7 +174,7 @@ def _stochastic(graph: Graph, name: str) -> bool:
     if len(refs) != 1:
         return False
     before = graph.size(refs[0].name)
-    onward = carried(op, refs[0].name, before, len(before) - 1)
+    onward = graph.moves.carried(op, refs[0].name, before, len(before) - 1)
     return (onward or {}).get(name) == last and _stochastic(graph, refs[0].name)
 
 
