@@ -57,7 +57,7 @@ def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
 def _run(op: Op, arguments: Mapping[str, Any]) -> Any:
     schema = op.overload._schema
     target = op.overload
-    if op.target == "view":
+    if op.target in ("view", "_unsafe_view"):
         # Labels are held expanded, so their strides are not those of the tensor.
         return arguments["self"].reshape(arguments["size"])
     positional = [arguments[a.name] for a in schema.arguments if not a.kwarg_only]
