@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 from isthmus.algebra.charts import Chart, Flat
@@ -12,6 +13,7 @@ from isthmus.algebra.spaces import Factor, Space
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.gauge import Gauge
 from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.naming import unused
 from isthmus.discovery.program import Program
 
 
@@ -25,7 +27,7 @@ def attach(symmetry: Symmetry, program: Program, gauge: Gauge) -> Symmetry:
     steps = list(gauge.steps)
     spaces: dict[str, Space] = {}
     for name, coordinate in free.items():
-        space = _space(name, coordinate)
+        space = _space(name, coordinate, {*symmetry.spaces, *spaces})
         shape = shapes.get(name, (coordinate.size,))
         assert math.prod(shape) == coordinate.size, f"{name}: {shape} holds not {coordinate.size}"
         steps.append(Flat(name, shape, coordinate.move in (Move.SHIFT, Move.STEP)))
@@ -42,7 +44,7 @@ def attach(symmetry: Symmetry, program: Program, gauge: Gauge) -> Symmetry:
     )
 
 
-def _space(name: str, free: Free) -> Space:
+def _space(name: str, free: Free, taken: Collection[str]) -> Space:
     """A space of its own: nothing else moves with it."""
     suffix = "shift" if free.move is Move.SHIFT else "gain"
     known = name.endswith((".shift", ".mean", ".level", ".turns")) or name[-1].isdigit()
@@ -53,4 +55,5 @@ def _space(name: str, free: Free) -> Space:
         group = Lattice(free.size + 1)
     else:
         group = monomial(free.size, swaps=False, flips=int(free.move is Move.SCALE), scales=1)
-    return Space(name if known else f"{name}.{suffix}", group.size, group, (), (free.why,))
+    own = unused(name if known else f"{name}.{suffix}", taken)
+    return Space(own, group.size, group, (), (free.why,))
