@@ -40,7 +40,8 @@ def same(op: Op) -> bool:
 def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
     """The labels of an operator's results, if it only moves entries of the tensor ``name``."""
     if same(op):
-        return {op.outputs[0]: labels}
+        kept = next(op.refs()).name == name  # what is read for its dtype alone goes nowhere
+        return {op.outputs[0]: labels} if kept else {}
     if op.target not in MOVING or op.overload is None:
         return None
     arguments = {
