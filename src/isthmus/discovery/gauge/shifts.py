@@ -23,6 +23,9 @@ from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
 
+BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
+
+
 @dataclass
 class Fate:
     """What becomes of a constant vector of ``size`` entries.
@@ -192,7 +195,7 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
     if reader is not None and reader.source == name:
         _read(graph, reader, labels, fate, factor)
         return
-    if op.target == "batch_norm" and _statistic(graph, op, name, labels, fate, factor):
+    if op.target in BATCH_NORMS and _statistic(graph, op, name, labels, fate, factor):
         return
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
         return
