@@ -23,6 +23,7 @@ from isthmus.discovery.gauge.rotary import find_rotations
 from isthmus.discovery.gauge.shifts import fold_shifts
 from isthmus.discovery.gauge.squares import gather_squares
 from isthmus.discovery.gauge.taps import tap
+from isthmus.discovery.gauge.waves import fold_waves, wrap_waves
 from isthmus.discovery.gauge.written import gather_norms
 from isthmus.discovery.program import Program
 
@@ -55,8 +56,10 @@ def fold(program: Program) -> Gauge:
     fold_shifts(graph)
     fold_readouts(graph)
     fold_gains(graph)
+    fold_waves(graph)
     fold_shifts(graph)  # some were held up by gains
     tap(graph)
     centre(graph)
     free_levels(graph)
+    wrap_waves(graph)
     return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))
