@@ -47,22 +47,24 @@ def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
         key: labels if isinstance(value, Ref) and value.name == name else value
         for key, value in op.arguments.items()
     }
-    if any(isinstance(value, Ref) for value in arguments.values()):
-        return None
-    made = _run(op, arguments)
+    if any(isinstance(value, Ref) for value in arguments.values()) or "dtype" in arguments:
+        return None  # a view of other bits, for one
+    try:
+        made = _run(op, arguments)
+    except RuntimeError:  # a view that such strides do not allow
+        made = _run(op, {k: v.contiguous() if v is labels else v for k, v in arguments.items()})
     listed = list(made) if isinstance(made, (list, tuple)) else [made]
     return dict(zip(op.outputs, listed, strict=True))
 
 
 def _run(op: Op, arguments: Mapping[str, Any]) -> Any:
-    schema = op.overload._schema
-    target = op.overload
-    if op.target == "view":
+    if op.target in ("view", "_unsafe_view"):
         # Labels are held expanded, so their strides are not those of the tensor.
         return arguments["self"].reshape(arguments["size"])
+    schema = op.overload._schema
     positional = [arguments[a.name] for a in schema.arguments if not a.kwarg_only]
     named = {a.name: arguments[a.name] for a in schema.arguments if a.kwarg_only}
-    return target(*positional, **named)
+    return op.overload(*positional, **named)
 
 
 def along(sizes: tuple[int, ...], dim: int) -> Tensor:
