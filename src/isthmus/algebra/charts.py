@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, get_args, get_origin, get
 import torch
 from torch import Tensor
 
+from isthmus.algebra.streams import Shared, Shear, Size
 from isthmus.algebra.waves import Rise, Turn, Wrap
 from isthmus.ground.errors import BadInput
 from isthmus.ground.matrices import helmert
@@ -371,6 +372,7 @@ def _say(text: str) -> None:
 
 STEPS: tuple[type[Any], ...] = (
     Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat, Rise, Turn, Wrap,
+    Shared, Size, Shear,
 )  # fmt: skip
 """All kinds of steps."""
 

@@ -20,9 +20,12 @@ from isthmus.discovery.gauge.norms import expand_norms
 from isthmus.discovery.gauge.offsets import fold_offsets
 from isthmus.discovery.gauge.readouts import fold_readouts
 from isthmus.discovery.gauge.rotary import find_rotations
+from isthmus.discovery.gauge.shears import fold_shears
 from isthmus.discovery.gauge.shifts import fold_shifts
+from isthmus.discovery.gauge.sizes import fold_sizes
 from isthmus.discovery.gauge.squares import gather_squares
 from isthmus.discovery.gauge.taps import tap
+from isthmus.discovery.gauge.uniform import fold_uniform
 from isthmus.discovery.gauge.waves import fold_waves, wrap_waves
 from isthmus.discovery.gauge.written import gather_norms
 from isthmus.discovery.program import Program
@@ -60,6 +63,9 @@ def fold(program: Program) -> Gauge:
     fold_shifts(graph)  # some were held up by gains
     tap(graph)
     centre(graph)
+    fold_shears(graph)
+    fold_uniform(graph)  # of what the mean is by now
+    fold_sizes(graph)
     free_levels(graph)
     wrap_waves(graph)
     return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))

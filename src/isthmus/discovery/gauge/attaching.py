@@ -47,7 +47,10 @@ def attach(symmetry: Symmetry, program: Program, gauge: Gauge) -> Symmetry:
 def _space(name: str, free: Free, taken: Collection[str]) -> Space:
     """A space of its own: nothing else moves with it."""
     suffix = "shift" if free.move is Move.SHIFT else "gain"
-    known = name.endswith((".shift", ".mean", ".level", ".turns")) or name[-1].isdigit()
+    known = (
+        name.endswith((".shift", ".mean", ".level", ".turns", ".shear", ".height"))
+        or name[-1].isdigit()
+    )
     group: Group
     if free.move is Move.SHIFT:
         group = Translation(free.size + 1)

@@ -34,7 +34,7 @@ def centre(graph: Graph) -> None:
     """Take the free means out of all parameters."""
     if not any(is_bare(op) or op.target in SOFTMAX for op in graph):
         return
-    lost = _Lost(graph)
+    lost = Lost(graph)
     for op in graph:
         reader = linear(graph, op)
         if reader is None or not lost(op.outputs[0], reader.result):
@@ -60,7 +60,7 @@ def centre(graph: Graph) -> None:
             _unread(graph, op.outputs[0], len(op.shapes[0].sizes) - 1, op, set())
 
 
-def _lose(graph: Graph, op: Op, lost: _Lost) -> None:
+def _lose(graph: Graph, op: Op, lost: Lost) -> None:
     """A bias that is the same along another dimension, where that is lost, is free."""
     reader = linear(graph, op)
     bias = bias_of(graph, reader) if reader is not None else None
@@ -89,7 +89,7 @@ def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
     graph.free[into] = Free(count, Move.SHIFT, 0.0, because("the mean is lost behind", op))
 
 
-class _Lost:
+class Lost:
     """Whether a change that is the same along a dimension is lost, for every tensor, once."""
 
     def __init__(self, graph: Graph) -> None:
@@ -103,6 +103,11 @@ class _Lost:
             # leads back to itself, so one that waits already may be asked before its turn.
             self._ask(key)
         return self.known[key]
+
+    def in_reader(self, op: Op, name: str, dim: int) -> bool:
+        """Whether such a change of a tensor is lost in one of those that read it, and after it."""
+        onward = passes(self.graph, op, name, dim)
+        return onward is not None and all(self(*key) for key in onward)
 
     def _ask(self, first: tuple[str, int]) -> None:
         stack = [first]
