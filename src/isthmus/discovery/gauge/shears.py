@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from isthmus.algebra.streams import Places, Shear
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.means import Lost, mixed
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import bias_of, linear
@@ -165,5 +164,5 @@ def _read(graph: Graph, stream: _Stream, lost: Lost) -> bool:
 
 def _onward(graph: Graph, op: Op, name: str, dim: int) -> dict[str, int]:
     """The features in the results of operators that treat them all alike, and nothing else."""
-    onward = carried(op, name, graph.size(name), dim)
+    onward = graph.moves.carried(op, name, graph.size(name), dim)
     return dict(mixed(graph, op, name, dim) or ()) if onward is None else onward

@@ -22,7 +22,6 @@ from isthmus.discovery.gauge.passing import passed, unseen
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
-
 BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
 
 
