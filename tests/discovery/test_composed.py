@@ -52,8 +52,12 @@ FOUND = {
         [(9, 3, 7, 15), (19, 7, 5, 17), (7, 3, 6, 12), (21, 1, 2, 4)],
         (2, 4, 6),
     ),
-    # and the decomposed norm of a model that writes in place.
+    # the decomposed norm of a model that writes in place,
     "batch norm in place": ([(32, 3, 6, 20), (24, 7, 3, 12)], (2, 6)),
+    # labels of a bias followed through a view that decomposition has made,
+    "bias behind an unsafe view": ([(32, 2, 7, 6), (36, 2, 2, 5)], (2, 3, 4)),
+    # and a space numbered like a parameter that moves freely.
+    "two spaces of one name": ([(41, 4, 4, 0), (25, 7, 1, 10)], (2, 3, 4)),
 }  # fmt: skip
 
 

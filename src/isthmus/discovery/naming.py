@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from isthmus.discovery.nodes import Node, Occurrence
@@ -15,7 +16,7 @@ def names(
     places: Mapping[Node, Sequence[Place]], over: Mapping[Node, Sequence[Node]]
 ) -> dict[Node, str]:
     """A unique name for every leaf: that of the first module whose output it is."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     out: dict[Node, str] = {}
     shared = _shared(places)
     for leaf in over:
@@ -25,9 +26,15 @@ def names(
             base = f"{base.rpartition('.')[0]}.{leaf.hint}".removeprefix(".")
         elif (first[0], first[1]) in shared:
             base = f"{base}.{leaf.hint or ('inner' if over[leaf] else 'outer')}"
-        taken[base] = taken.get(base, 0) + 1
-        out[leaf] = base if taken[base] == 1 else f"{base}.{taken[base]}"
+        out[leaf] = unused(base, taken)
+        taken.add(out[leaf])
     return out
+
+
+def unused(base: str, taken: Collection[str]) -> str:
+    """The name, numbered from two where it is taken (as "layers.2" may be a module's own)."""
+    numbered = (base if k == 1 else f"{base}.{k}" for k in itertools.count(1))
+    return next(name for name in numbered if name not in taken)
 
 
 def _shared(places: Mapping[Node, Sequence[Place]]) -> set[tuple[str, int]]:

@@ -21,8 +21,9 @@ from isthmus.discovery.gauge.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
-"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours), and
-``varying``: the dimensions along which the angles differ."""
+"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours) and
+``varying``:
+the dimensions along which the angles differ."""
 
 STEPS = frozenset({
     *MOVING, *SAME, "add", "sub", "mul", "neg", "cat", "stack", "view_as_complex", "view_as_real",
