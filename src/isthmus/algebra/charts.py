@@ -104,7 +104,7 @@ class Gain:
     def _along(self, gain: Tensor, weight: Tensor, dim: int) -> Tensor:
         shape = [1] * weight.dim()
         shape[dim] = weight.shape[dim]
-        return gain.expand(weight.shape[dim]).reshape(shape)
+        return gain.flatten().expand(weight.shape[dim]).reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
