@@ -23,6 +23,9 @@ NETWORKS = {
     "attention_separate": "multi-head attention",
     "encoder_layer_gelu": "`nn.TransformerEncoderLayer`",
     "lstm_classifier": "LSTM",
+    "gpt": "GPT, LayerNorm, learned positions",
+    "gpt_tied": "the same with tied embeddings",
+    "llama": "Llama, RMSNorm, rotary, SwiGLU",
 }
 
 
@@ -38,12 +41,14 @@ def short(symmetry: Symmetry) -> str:
 
 def table() -> str:
     """The table in Markdown."""
-    rows = ["| zoo name | network | group | dimension |", "|---|---|---|--:|"]
+    rows = ["| zoo name | network | group | free | dimension |", "|---|---|---|--:|--:|"]
     for name, words in NETWORKS.items():
         one = entry(name)
         symmetry = discover(one.build(), one.example())
-        group = re.sub(r"\|", r"\\|", short(symmetry))
-        rows.append(f"| `{name}` | {words} | {group} | {symmetry.lie_dim} |")
+        core = symmetry.essential
+        group = re.sub(r"\|", r"\\|", short(core))
+        free = symmetry.lie_dim - core.lie_dim
+        rows.append(f"| `{name}` | {words} | {group} | {free} | {symmetry.lie_dim} |")
     return "\n".join(rows)
 
 

@@ -171,7 +171,7 @@ BAD = [
         ["turn"],
         (
             "the space 'h' lost 'turn', which is no motion; "
-            "use permutation, sign, scale, rotation, shear"
+            "use permutation, sign, scale, rotation, shear, shift"
         ),
     ),
     (

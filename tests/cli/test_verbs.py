@@ -34,6 +34,21 @@ def test_discover_prints_the_type(files, run):
     assert "\x1b" not in ran.out + ran.err
 
 
+def test_discover_in_both_gauges(tmp_path, run):
+    factory = tmp_path / "normed.py"
+    factory.write_text(
+        "from torch import nn\n"
+        "def model():\n"
+        "    return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))\n"
+    )
+    words = ["discover", f"{factory}:model", "--example", "1x3", "--verify"]
+    folded, asis = (run(*words, "--gauge", gauge) for gauge in ("folded", "asis"))
+    assert folded.code == asis.code == 0, folded.err + asis.err
+    assert "O(4|1)" in folded.out
+    assert "O(4|1)" not in asis.out
+    assert run(*words).out == folded.out
+
+
 def test_discover_as_data(files, run):
     ran = run("discover", "--model", files.model(), "--data", files.data, "--json", "-")
     assert ran.code == 0, ran.err

@@ -16,15 +16,22 @@ import math
 import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import fields as dataclass_fields
+from typing import Any, ClassVar, Protocol, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
+from isthmus.algebra.streams import Shared, Shear, Size
+from isthmus.algebra.waves import Rise, Turn, Wrap
 from isthmus.ground.errors import BadInput
 from isthmus.ground.matrices import helmert
 
 Working: TypeAlias = "MutableMapping[str, Tensor]"
+
+
+SINGULAR = 1e-6
+"""A gain this much smaller than the largest counts as zero: to divide by it would cost too much."""
 
 
 class GaugeWarning(UserWarning):
@@ -229,8 +236,8 @@ class Readout:
         safe = _without_zeros(self.gain, gain)
         ratio = bias / safe
         level = ratio.mean()
-        if bool(level == 0) and bool((ratio != 0).any()):
-            _say(f"{self.bias} over {self.gain} has mean zero: it becomes one")
+        if bool((ratio != 0).any()) and bool(level.abs() <= SINGULAR * ratio.abs().max()):
+            _say(f"{self.bias} over {self.gain} has mean zero (or as good as): it becomes one")
             level = torch.ones_like(level)
         for name, dim in self.readers:
             rows = x[name].movedim(dim, -1)
@@ -265,7 +272,7 @@ class Readout:
 class Tap:
     """What a reader of ``γ x̂ + β`` does not see, where x̂ sums to zero: ``a (1/γ)ᵀ``.
 
-    The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain is zero nothing is taken.
+    The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain vanishes nothing is taken.
     """
 
     weight: str
@@ -281,7 +288,7 @@ class Tap:
         gain = x[self.gain]
         rows = x[self.weight].movedim(self.dim, -1)
         unseen = rows @ gain / gain.numel()
-        x[self.into] = unseen if bool((gain != 0).all()) else torch.zeros_like(unseen)
+        x[self.into] = torch.zeros_like(unseen) if bool(_vanishing(gain).any()) else unseen
         self._add(x, -x[self.into])
 
     def back(self, x: Working) -> None:
@@ -290,7 +297,7 @@ class Tap:
 
     def _add(self, x: Working, unseen: Tensor) -> None:
         gain = x[self.gain]
-        if not bool((gain != 0).all()):
+        if bool(_vanishing(gain).any()):
             return
         rows = x[self.weight].movedim(self.dim, -1)
         unseen = unseen.reshape(rows.shape[:-1])
@@ -343,13 +350,18 @@ class Flat:
         x[self.name] = flat.reshape(self.shape)
 
 
+def _vanishing(gain: Tensor) -> Tensor:
+    """Where a gain is zero, or so small that dividing by it would lose what it multiplies."""
+    return gain.abs() <= SINGULAR * gain.abs().max()
+
+
 def _without_zeros(name: str, gain: Tensor) -> Tensor:
-    zero = gain == 0
+    zero = _vanishing(gain)
     if not bool(zero.any()):
         return gain
     _say(
-        f"{name} is zero at {int(zero.sum())} places: there it becomes one, and the weights that "
-        "it silenced become zero"
+        f"{name} is zero (or as good as) at {int(zero.sum())} places: there it becomes one, and "
+        "the weights that it silenced become zero (or as good as)"
     )
     return torch.where(zero, torch.ones_like(gain), gain)
 
@@ -358,7 +370,10 @@ def _say(text: str) -> None:
     warnings.warn(text, GaugeWarning, stacklevel=4)
 
 
-STEPS: tuple[type[Any], ...] = (Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat)
+STEPS: tuple[type[Any], ...] = (
+    Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat, Rise, Turn, Wrap,
+    Shared, Size, Shear,
+)  # fmt: skip
 """All kinds of steps."""
 
 
@@ -415,26 +430,71 @@ class Chart:
         Raises:
             BadInput: a step is of no known kind, or lacks a field.
         """
-        kinds = {kind.kind: kind for kind in STEPS}
-        steps = []
-        for given in data["steps"]:
-            fields = {name: _frozen(value) for name, value in given.items() if name != "kind"}
-            try:
-                if isinstance(fields.get("layout"), dict):
-                    fields["layout"] = Layout(**fields["layout"])
-                steps.append(kinds[given["kind"]](**fields))
-            except (KeyError, TypeError) as error:
-                raise BadInput(
-                    f"cannot read the chart's step {given!r}: {error}",
-                    f"its kind is one of {', '.join(kinds)}, with that kind's fields",
-                ) from None
-        shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
-        return cls(tuple(steps), dict(data["canonical"]), shapes)
+        steps = tuple(_step(given) for given in _listed(data.get("steps"), "steps"))
+        shapes = {
+            name: tuple(_checked(n, int, name) for n in _listed(shape, name))
+            for name, shape in _named(data.get("shapes"), "shapes").items()
+        }
+        canonical = {
+            name: float(_checked(value, float, name))
+            for name, value in _named(data.get("canonical"), "canonical").items()
+        }
+        return cls(steps, canonical, shapes)
 
 
-def _frozen(value: Any) -> Any:
-    return (
-        tuple(map(_frozen, value))
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else value
-    )
+def _step(given: object) -> Step:
+    fields = dict(_named(given, "a step"))
+    kinds: dict[object, type[Any]] = {kind.kind: kind for kind in STEPS}
+    word = fields.pop("kind", None)
+    kind = kinds.get(word) if isinstance(word, str) else None
+    if kind is None:
+        raise _unreadable(f"no step is of the kind {word!r}")
+    made: Step = _built(kind, fields, f"the step {word}")
+    return made
+
+
+def _built(kind: type[Any], fields: Mapping[str, object], where: str) -> Any:
+    """A dataclass from plain data, each field checked against its annotation."""
+    hints = get_type_hints(kind)
+    wanted = [field.name for field in dataclass_fields(kind)]
+    if set(fields) != set(wanted):
+        raise _unreadable(f"{where} has the fields {sorted(fields)}, expected {sorted(wanted)}")
+    return kind(**{name: _checked(fields[name], hints[name], where) for name in wanted})
+
+
+def _checked(value: object, hint: Any, where: str) -> Any:
+    """A value of an annotated type: numbers, strings, None, layouts, and tuples of these."""
+    if hint is Layout:
+        return _built(Layout, _named(value, where), where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    inner = get_args(hint)
+    if not inner:
+        if type(value) is hint:
+            return value
+        raise _unreadable(f"{where} holds {value!r}, expected {getattr(hint, '__name__', hint)}")
+    if get_origin(hint) is tuple:
+        listed = _listed(value, where)
+        each = inner[:1] * len(listed) if inner[-1] is ... else inner
+        if len(each) != len(listed):
+            raise _unreadable(f"{where} holds {len(listed)} values, expected {len(each)}")
+        return tuple(_checked(v, h, where) for v, h in zip(listed, each, strict=True))
+    if value is None and type(None) in inner:
+        return None
+    return _checked(value, next(one for one in inner if one is not type(None)), where)
+
+
+def _listed(value: object, where: str) -> Sequence[object]:
+    if not isinstance(value, (list, tuple)):
+        raise _unreadable(f"{where} is {type(value).__name__}, expected a list")
+    return value
+
+
+def _named(value: object, where: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise _unreadable(f"{where} is {type(value).__name__}, expected named values")
+    return value
+
+
+def _unreadable(what: str) -> BadInput:
+    return BadInput(f"cannot read the chart: {what}", "give what Symmetry.to_json wrote")

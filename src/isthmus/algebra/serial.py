@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def to_json(symmetry: Symmetry) -> dict[str, Any]:
     """Plain data for `json.dumps`; `from_json` reads it back."""
     return {
         "lie_dim": symmetry.lie_dim,
-        "log_components": symmetry.log_components,
+        "log_components": _counted(symmetry.log_components),
         "spaces": {
             name: {
                 "size": space.size,
@@ -31,7 +32,7 @@ def to_json(symmetry: Symmetry) -> dict[str, Any]:
                 "definition": _group_data(space.group),
                 "over": list(space.over),
                 "lie_dim": symmetry.copies(name) * space.group.lie_dim,
-                "log_components": symmetry.copies(name) * space.group.log_components,
+                "log_components": _counted(symmetry.copies(name) * space.group.log_components),
                 "why": [_reason_data(reason) for reason in space.why],
             }
             for name, space in symmetry.spaces.items()
@@ -45,6 +46,11 @@ def to_json(symmetry: Symmetry) -> dict[str, Any]:
         },
         "chart": symmetry.chart.to_json(),
     }
+
+
+def _counted(log: float) -> float | str:
+    """JSON has no infinity: the word stands for it."""
+    return log if math.isfinite(log) else "infinite"
 
 
 def _group_data(group: Group) -> dict[str, Any]:

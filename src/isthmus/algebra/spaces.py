@@ -33,6 +33,7 @@ WORDS = {
     Motion.STRETCH: "scale",
     Motion.TURN: "rotation",
     Motion.SHEAR: "shear",
+    Motion.SHIFT: "shift",
 }
 """Motions for people."""
 

@@ -5,30 +5,24 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra import elements, printing, serial
+from isthmus.algebra import elements, freedom, printing, serial, subgroups
 from isthmus.algebra.charts import Chart
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import (
-    AbstractMonomial,
-    Character,
     Group,
-    Moves,
-    Translation,
     Value,
-    Wreath,
-    monomial,
 )
 from isthmus.algebra.groups.base import Motion
 from isthmus.algebra.reps import Block, Rep
 from isthmus.algebra.spaces import Reason, Space
-from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
+from isthmus.ground.errors import ShapeMismatch, UnknownName
 
 Params: TypeAlias = "dict[str, Tensor]"
 
@@ -50,10 +44,10 @@ class Symmetry:
     reps: Mapping[str, Rep]
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    chart: Chart = field(default_factory=Chart)
     pinned: Mapping[str, tuple[tuple[Reason, ...], ...]] = field(
         default_factory=dict, compare=False
     )
+    chart: Chart = field(default_factory=Chart)
 
     def batch(self, name: str) -> tuple[int, ...]:
         """The sizes of the spaces that index this one."""
@@ -196,36 +190,11 @@ class Symmetry:
     @cached_property
     def essential(self) -> Symmetry:
         """The part that acts on essential parameters, as a symmetry of the coordinates."""
-        reps = {
-            name: replace(rep, offset=0.0, absorbed=()) if rep.offset or rep.absorbed else rep
-            for name, rep in self.reps.items()
-            if name not in self.chart.canonical
-        }
-        free = {used for name in self.chart.canonical for used in self.reps[name].spaces}
-        spaces = {name: space for name, space in self.spaces.items() if name not in free}
-        return Symmetry(spaces, reps)
+        return freedom.essential(self)
 
     def settling(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, Value]:
         """The values of free spaces that bring coordinates ``b`` into the gauge of ``a``."""
-        values: dict[str, Value] = {}
-        for name in self.chart.canonical:
-            (space,) = self.reps[name].spaces
-            group = self.spaces[space].group
-            if isinstance(group, AbstractMonomial):
-                ratio = torch.where(
-                    (a[name] == 0) | (b[name] == 0), 1.0, a[name] / b[name]
-                ).double()
-                one = group.identity()
-                signs = torch.where(ratio < 0, -1.0, 1.0).expand_as(one.signs).to(one.signs)
-                logs = ratio.abs().log().expand_as(one.logs)
-                values[space] = Moves(
-                    one.perm,
-                    signs if group.flips else one.signs,
-                    logs if group.scales else one.logs,
-                )
-            elif isinstance(group, Translation):
-                values[space] = (a[name] - b[name])[:-1].double()
-        return values
+        return freedom.settling(self, a, b)
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -237,24 +206,11 @@ class Symmetry:
 
         A space that the predicate turns down keeps only the identity.
         """
-        spaces: dict[str, Space] = {}
-        change: dict[str, Callable[[Character], Character]] = {}
-        for name, space in self.spaces.items():
-            group, change[name] = space.group.meet(_motions(to, space))
-            spaces[name] = replace(space, group=group)
-        reps = {
-            name: rep.recharacter(lambda f: change[str(f.space)](f.character))
-            for name, rep in self.reps.items()
-        }
-        return replace(self, spaces=spaces, reps=reps)
+        return subgroups.restrict(self, to)
 
     def lift(self, g: Element) -> Element:
         """An element of a subgroup of this symmetry, as an element of the whole."""
-        values: dict[str, Value] = {}
-        for name, space in self.spaces.items():
-            smaller = g.symmetry.spaces[name].group
-            values[name] = _lift(g.values[name], smaller, space.group, self.batch(name))
-        return Element(self, values)
+        return subgroups.lift(self, g)
 
     def occurrences(self, space: str) -> list[tuple[str, Block, int]]:
         """Where a space acts: parameter, block, and dimension among the block's factors."""
@@ -300,61 +256,3 @@ def _own(tensor: Tensor, given: Tensor) -> Tensor:
     """A tensor that shares no memory with the caller's."""
     shared = tensor.untyped_storage().data_ptr() == given.untyped_storage().data_ptr()
     return tensor.clone() if shared else tensor
-
-
-def _motions(
-    to: type[Group] | Callable[[Space], bool] | Sequence[Motion], space: Space
-) -> frozenset[Motion]:
-    if isinstance(to, type):
-        if not issubclass(to, Group):
-            raise BadInput(f"{to.__name__} is not a group", "pass a group class or a predicate")
-        if to.__name__ not in _CLASS_MOTIONS:
-            known = ", ".join(_CLASS_MOTIONS)
-            raise BadInput(f"cannot restrict to {to.__name__}", f"pass one of {known}")
-        return _CLASS_MOTIONS[to.__name__]
-    if callable(to):
-        return frozenset(Motion) if to(space) else frozenset()
-    return frozenset(to)
-
-
-_CLASS_MOTIONS = {
-    "Trivial": frozenset[Motion](),
-    "Permutation": frozenset({Motion.SWAP}),
-    "SignedPermutation": frozenset({Motion.SWAP, Motion.FLIP}),
-    "PositiveScaling": frozenset({Motion.STRETCH}),
-    "Monomial": frozenset({Motion.SWAP, Motion.FLIP, Motion.STRETCH}),
-    "Orthogonal": frozenset({Motion.SWAP, Motion.FLIP, Motion.TURN}),
-    "GeneralLinear": frozenset(Motion) - {Motion.SHIFT},
-    "Wreath": frozenset(Motion) - {Motion.SHIFT},
-    "MeanOrthogonal": frozenset({Motion.SWAP, Motion.TURN}),
-    "PlaneRotation": frozenset({Motion.TURN}),
-    "Translation": frozenset({Motion.SHIFT}),
-}
-
-
-def _lift(value: Value, small: Group, large: Group, batch: tuple[int, ...]) -> Value:
-    if small == large:
-        return value
-    if isinstance(large, Wreath):
-        return _lift_blocks(value, small, large, batch)
-    one = large.identity(batch)
-    if isinstance(one, Tensor):
-        return small.matrix(value, small.natural)
-    signs, logs = one.signs.clone(), one.logs.clone()
-    signs[..., : value.signs.shape[-2], :] = value.signs
-    logs[..., : value.logs.shape[-2], :] = value.logs
-    return type(one)(value.perm, signs, logs)
-
-
-def _lift_blocks(value: Value, small: Group, large: Wreath, batch: tuple[int, ...]) -> Value:
-    """A value of a smaller wreath product, or of a diagonal group, block by block."""
-    one, inside = large.identity(batch), (*batch, large.blocks)
-    if isinstance(small, Wreath):
-        return one._replace(
-            perm=value.perm, inner=_lift(value.inner, small.inner, large.inner, inside)
-        )
-    assert isinstance(small, AbstractMonomial)  # see Wreath.meet
-    inner = monomial(large.inner.size, swaps=False, flips=small.flips, scales=small.scales)
-    parts = (p.unflatten(-1, (large.blocks, inner.size)).transpose(-3, -2) for p in value[1:])
-    blocks = type(value)(inner.identity(inside).perm, *parts)
-    return one._replace(inner=_lift(blocks, inner, large.inner, inside))

@@ -16,6 +16,7 @@ from isthmus.cli.options import (
     DataOption,
     ExampleOption,
     ForceOption,
+    Gauge,
     JsonOption,
     SeedOption,
     Unknown,
@@ -71,6 +72,14 @@ def discover(
             help="An operator without a rule: pin what it touches and warn, or refuse the model.",
         ),
     ] = Unknown.PIN,
+    gauge: Annotated[
+        Gauge,
+        typer.Option(
+            "--gauge",
+            help="The largest group, with gains, biases and means that are held twice folded; or "
+            "what acts on all parameters as they are.",
+        ),
+    ] = Gauge.FOLDED,
     seed: SeedOption = 0,
     json: JsonOption = None,
     force: ForceOption = False,
@@ -86,7 +95,10 @@ def discover(
     with screen.progress("discover") as step:
         step("reading the graph", 0, 3)
         symmetry = discovery.discover(
-            named.module, inputs, unknown="raise" if unknown is Unknown.RAISE else "pin"
+            named.module,
+            inputs,
+            gauge="asis" if gauge is Gauge.ASIS else "folded",
+            unknown="raise" if unknown is Unknown.RAISE else "pin",
         )
         step("verifying", 1, 3)
         certificate = (

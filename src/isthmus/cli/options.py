@@ -23,6 +23,13 @@ class Unknown(StrEnum):
     RAISE = "raise"
 
 
+class Gauge(StrEnum):
+    """Whether redundant parameters are folded away before the group is sought."""
+
+    FOLDED = "folded"
+    ASIS = "asis"
+
+
 class Repair(StrEnum):
     """What is done to a merged model."""
 

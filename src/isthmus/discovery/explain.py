@@ -9,8 +9,10 @@ from isthmus.algebra.groups import (
     AbstractMonomial,
     GeneralLinear,
     Group,
+    MeanOrthogonal,
     Motion,
     Orthogonal,
+    PlaneRotation,
     Wreath,
     monomial,
 )
@@ -55,7 +57,7 @@ def _space_lines(symmetry: Symmetry, space: Space) -> list[str]:
     left = ", ".join(word for motion, word in WORDS.items() if motion in space.group.motions)
     larger = [
         f"  {group} would need {_words(needed)}{_forbidden(needed, reasons)}"
-        for group, needed in next_larger(space.group)
+        for group, needed in ([] if _is_free(space) else next_larger(space.group))
     ]
     free = ["  nothing forbids anything: all is linear"]
     return [head, *acts, *(why or free * (not larger)), f"  left: {left or 'nothing'}", *larger]
@@ -66,7 +68,7 @@ def _unsaid(symmetry: Symmetry, space: Space) -> list[Reason]:
     said = {motion for reason in space.why for motion in reason.lost}
     lost = frozenset(_possible(space.size) - space.group.motions - said)
     inner = [other.name for other in symmetry.spaces.values() if space.name in other.over]
-    if not lost:
+    if not lost or _is_free(space):
         return []
     if inner:
         owned = f"it tells the copies of {', '.join(inner)} apart, which have their own"
@@ -74,9 +76,14 @@ def _unsaid(symmetry: Symmetry, space: Space) -> list[Reason]:
     return [Reason("all that reads and writes it, taken together", lost)]
 
 
+def _is_free(space: Space) -> bool:
+    """Whether nothing else depends on the space: then its reason says what became of it."""
+    return bool(space.why) and not any(reason.lost for reason in space.why)
+
+
 def _possible(size: int) -> set[Motion]:
     """The motions that there are: one coordinate can be scaled and turn its sign."""
-    return set(Motion) if size > 1 else {Motion.FLIP, Motion.STRETCH}
+    return set(Motion) - {Motion.SHIFT} if size > 1 else {Motion.FLIP, Motion.STRETCH}
 
 
 def next_larger(group: Group) -> list[tuple[Group, frozenset[Motion]]]:
@@ -96,6 +103,8 @@ def next_larger(group: Group) -> list[tuple[Group, frozenset[Motion]]]:
             found.append(Orthogonal(group.size))
     if group.size > 1 and Motion.SHEAR not in group.motions and Motion.STRETCH in group.motions:
         found.append(GeneralLinear(group.size))
+    if isinstance(group, (MeanOrthogonal, PlaneRotation)):
+        found.append(Orthogonal(group.size))
     if isinstance(group, Orthogonal) and group.size > 1:
         found.append(GeneralLinear(group.size))
     return [(one, one.motions - group.motions) for one in found]

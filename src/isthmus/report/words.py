@@ -127,11 +127,12 @@ def symmetry_text(connection: Connection) -> str:
     if not symmetry.spaces:
         return "No symmetry was found: every coordinate of every parameter is fixed."
     digits = symmetry.log_components / math.log(10)
-    count = (
-        f"about 10{superscript(round(digits))} separate pieces"
-        if digits >= 3
-        else f"separate pieces: {math.exp(symmetry.log_components):.0f}"
-    )
+    if math.isinf(digits):
+        count = "infinitely many separate pieces"
+    elif digits >= 3:
+        count = f"about 10{superscript(round(digits))} separate pieces"
+    else:
+        count = f"separate pieces: {math.exp(symmetry.log_components):.0f}"
     return (
         f"Every network of this architecture has a whole orbit of twins: {count}, each of "
         f"{symmetry.lie_dim} continuous dimensions. One factor for each hidden space; S permutes "

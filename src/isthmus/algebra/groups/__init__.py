@@ -5,6 +5,7 @@ from isthmus.algebra.groups.base import Character as Character
 from isthmus.algebra.groups.base import Group as Group
 from isthmus.algebra.groups.base import Motion as Motion
 from isthmus.algebra.groups.base import Value as Value
+from isthmus.algebra.groups.lattice import Lattice as Lattice
 from isthmus.algebra.groups.matrix import AbstractRotation as AbstractRotation
 from isthmus.algebra.groups.matrix import GeneralLinear as GeneralLinear
 from isthmus.algebra.groups.matrix import Orthogonal as Orthogonal

@@ -17,11 +17,17 @@ from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.levels import free_levels
 from isthmus.discovery.gauge.means import centre
 from isthmus.discovery.gauge.norms import expand_norms
+from isthmus.discovery.gauge.offsets import fold_offsets
 from isthmus.discovery.gauge.readouts import fold_readouts
 from isthmus.discovery.gauge.rotary import find_rotations
+from isthmus.discovery.gauge.shears import fold_shears
 from isthmus.discovery.gauge.shifts import fold_shifts
+from isthmus.discovery.gauge.sizes import fold_sizes
 from isthmus.discovery.gauge.squares import gather_squares
 from isthmus.discovery.gauge.taps import tap
+from isthmus.discovery.gauge.uniform import fold_uniform
+from isthmus.discovery.gauge.waves import fold_waves, wrap_waves
+from isthmus.discovery.gauge.written import gather_norms
 from isthmus.discovery.program import Program
 
 
@@ -46,13 +52,20 @@ def fold(program: Program) -> Gauge:
     """Take out of a program what it need not read."""
     graph = Graph(program)
     find_rotations(graph)
+    fold_offsets(graph)
+    gather_norms(graph)
     gather_squares(graph)
     expand_norms(graph)
     fold_shifts(graph)
     fold_readouts(graph)
     fold_gains(graph)
+    fold_waves(graph)
     fold_shifts(graph)  # some were held up by gains
     tap(graph)
     centre(graph)
+    fold_shears(graph)
+    fold_uniform(graph)  # of what the mean is by now
+    fold_sizes(graph)
     free_levels(graph)
+    wrap_waves(graph)
     return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))

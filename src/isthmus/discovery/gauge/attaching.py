@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from isthmus.algebra.charts import Chart, Flat
-from isthmus.algebra.groups import Group, Translation, monomial
+from isthmus.algebra.groups import Group, Lattice, Translation, monomial
 from isthmus.algebra.reps import Rep
 from isthmus.algebra.spaces import Factor, Space
 from isthmus.algebra.symmetry import Symmetry
@@ -30,7 +30,7 @@ def attach(symmetry: Symmetry, program: Program, gauge: Gauge) -> Symmetry:
         space = _space(name, coordinate, {*symmetry.spaces, *spaces})
         shape = shapes.get(name, (coordinate.size,))
         assert math.prod(shape) == coordinate.size, f"{name}: {shape} holds not {coordinate.size}"
-        steps.append(Flat(name, shape, coordinate.move is Move.SHIFT))
+        steps.append(Flat(name, shape, coordinate.move in (Move.SHIFT, Move.STEP)))
         spaces[space.name] = space
         reps[name] = Rep.of([(Factor(space.size, space.name, space.group.natural),)])
     read = {used for rep in reps.values() for used in rep.spaces}
@@ -47,11 +47,16 @@ def attach(symmetry: Symmetry, program: Program, gauge: Gauge) -> Symmetry:
 def _space(name: str, free: Free, taken: Collection[str]) -> Space:
     """A space of its own: nothing else moves with it."""
     suffix = "shift" if free.move is Move.SHIFT else "gain"
-    known = name.endswith((".shift", ".mean", ".level")) or name[-1].isdigit()
-    group: Group = (
-        Translation(free.size + 1)
-        if free.move is Move.SHIFT
-        else monomial(free.size, swaps=False, flips=int(free.move is Move.SCALE), scales=1)
+    known = (
+        name.endswith((".shift", ".mean", ".level", ".turns", ".shear", ".height"))
+        or name[-1].isdigit()
     )
+    group: Group
+    if free.move is Move.SHIFT:
+        group = Translation(free.size + 1)
+    elif free.move is Move.STEP:
+        group = Lattice(free.size + 1)
+    else:
+        group = monomial(free.size, swaps=False, flips=int(free.move is Move.SCALE), scales=1)
     own = unused(name if known else f"{name}.{suffix}", taken)
     return Space(own, group.size, group, (), (free.why,))

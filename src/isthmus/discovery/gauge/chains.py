@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import along, moved
+from isthmus.discovery.gauge.labels import along
 from isthmus.discovery.gauge.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
@@ -70,7 +70,7 @@ def _through(graph: Graph, op: Op, result: str) -> Vector | None:
     before = vector(graph, refs[0])
     if before is None:
         return None
-    made = moved(op, refs[0].name, before.labels)
+    made = graph.moves.moved(op, refs[0].name, before.labels)
     return None if made is None else _with(before, labels=made[result])
 
 
@@ -106,7 +106,7 @@ def addends(graph: Graph, argument: Any) -> list[Vector]:
         return []
     found = []
     for before in addends(graph, refs[0]):
-        made = moved(op, refs[0].name, before.labels.expand(graph.size(refs[0].name)))
+        made = graph.moves.moved(op, refs[0].name, before.labels.expand(graph.size(refs[0].name)))
         if made is not None:
             found.append(_with(before, labels=made[argument.name]))
     return found

@@ -15,6 +15,7 @@ class Move(Enum):
     SHIFT = "shift"
     SCALE = "scale"
     STRETCH = "stretch"
+    STEP = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Free:
 
     Attributes:
         size: how many numbers it holds.
-        move: shifts take any values, scales any but zero, stretches positive ones.
+        move: shifts take any values, scales any but zero, stretches positive
+            ones, steps whole numbers.
         canonical: its value in the gauge.
         why: the operator that makes it free.
     """

@@ -8,7 +8,7 @@ from isthmus.algebra.charts import Gain, Offset
 from isthmus.discovery.gauge.chains import Vector, vector
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import carried, counting
+from isthmus.discovery.gauge.labels import counting
 from isthmus.discovery.gauge.means import mixed
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
@@ -72,7 +72,9 @@ def readers_along(graph: Graph, name: str, dim: int) -> list[Linear] | None:
                 return None
             found.append(reader)
             continue
-        results = carried(op, name, sizes, dim) or dict(mixed(graph, op, name, dim) or ())
+        results = graph.moves.carried(op, name, sizes, dim) or dict(
+            mixed(graph, op, name, dim) or ()
+        )
         if set(results) != set(op.outputs):
             return None
         for result, at in results.items():
@@ -98,7 +100,9 @@ def _writer(graph: Graph, source: str, dim: int, product: Op) -> list[tuple[str,
             return None
         before = graph.size(refs[0].name)
         back = [
-            d for d in range(len(before)) if carried(op, refs[0].name, before, d) == {source: dim}
+            d
+            for d in range(len(before))
+            if graph.moves.carried(op, refs[0].name, before, d) == {source: dim}
         ]
         if len(back) != 1:
             return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.algebra.charts import Step
 from isthmus.discovery.gauge.free import Free
+from isthmus.discovery.gauge.labels import Moves
 from isthmus.discovery.program import Op, Program, Ref, Shape
 
 
@@ -17,6 +18,7 @@ class Graph:
     Attributes:
         steps: what has been done to the parameters.
         free: coordinates that the program no longer reads, with how they move.
+        moves: labels of entries, sent through operators.
     """
 
     def __init__(self, program: Program) -> None:
@@ -24,12 +26,14 @@ class Graph:
         # Assertions compute nothing.
         self.ops: dict[int, Op] = dict(enumerate(op for op in program.ops if op.outputs))
         self.order: list[int] = list(self.ops)
+        self._places: dict[int, tuple[int, ...]] = {key: (key,) for key in self.order}
         self._next = len(program.ops)
         self.shapes: dict[str, Shape] = dict(program.shapes)
         self.made: dict[str, int] = {}
         self.read: dict[str, dict[int, None]] = {}
         self.outputs = list(program.outputs)
         self.steps: list[Step] = []
+        self.moves = Moves()
         self.free: dict[str, Free] = {}
         self.centred: dict[str, set[int]] = {}
         self.scaled: set[str] = set()
@@ -58,13 +62,14 @@ class Graph:
 
     def __iter__(self) -> Iterator[Op]:
         # As they are when their turn comes: rewriting goes on meanwhile.
-        for key in list(self.order):
+        self.order = sorted((k for k in self.order if k in self.ops), key=self.place)
+        for key in tuple(self.order):
             if key in self.ops:
                 yield self.ops[key]
 
-    def place(self, key: int) -> int:
-        """Where an operator stands in the program."""
-        return self.order.index(key)
+    def place(self, key: int) -> tuple[int, ...]:
+        """Where an operator stands in the program: what comes later is larger."""
+        return self._places[key]
 
     def maker(self, name: str) -> Op | None:
         """The operator that computes a tensor."""
@@ -117,21 +122,24 @@ class Graph:
 
     def change(self, op: Op, arguments: Mapping[str, Any]) -> Op:
         """Give an operator other arguments."""
-        key = self.made[op.outputs[0]]
-        for ref in self.ops[key].refs():
-            self.read[ref.name].pop(key, None)
-        now = self.ops[key]
-        self.ops[key] = replace(now, arguments={**now.arguments, **arguments})
-        self._enter(key)
-        return self.ops[key]
+        now = self.ops[self.made[op.outputs[0]]]
+        return self._put(now, replace(now, arguments={**now.arguments, **arguments}))
 
     def retarget(self, op: Op, target: str, arguments: Mapping[str, Any]) -> None:
         """Make an operator another one, on these arguments alone."""
-        key = self.made[op.outputs[0]]
-        for ref in self.ops[key].refs():
-            self.read[ref.name].pop(key, None)
-        self.ops[key] = replace(op, target=target, overload=None, arguments=dict(arguments))
+        now = self.ops[self.made[op.outputs[0]]]
+        self._put(now, replace(op, target=target, overload=None, arguments=dict(arguments)))
+
+    def _put(self, old: Op, new: Op) -> Op:
+        """Another operator in the same place; readers stay in the order of the program."""
+        key = self.made[old.outputs[0]]
+        self.ops[key] = new
+        kept = {ref.name for ref in new.refs()}
+        for ref in old.refs():
+            if ref.name not in kept:
+                self.read[ref.name].pop(key, None)
         self._enter(key)
+        return new
 
     def bypass(self, op: Op, source: str) -> None:
         """Read ``source`` wherever the (only) result of an operator was read, and drop it."""
@@ -162,8 +170,9 @@ class Graph:
         """A new operator on the first result of ``op``, of the same shape."""
         key = self._next
         self._next += 1
-        at = self.order.index(self.made[op.outputs[0]])
-        self.order.insert(at + 1, key)
+        # What is put in last stands nearest: -key falls, and every key of ``op`` is a prefix.
+        self._places[key] = (*self._places[self.made[op.outputs[0]]], -key)
+        self.order.append(key)
         self.ops[key] = replace(
             op, target=target, overload=None, arguments=dict(arguments), outputs=(name,),
             shapes=op.shapes[:1],

@@ -11,7 +11,6 @@ from __future__ import annotations
 from isthmus.algebra.charts import Mean
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
@@ -35,7 +34,7 @@ def centre(graph: Graph) -> None:
     """Take the free means out of all parameters."""
     if not any(is_bare(op) or op.target in SOFTMAX for op in graph):
         return
-    lost = _Lost(graph)
+    lost = Lost(graph)
     for op in graph:
         reader = linear(graph, op)
         if reader is None or not lost(op.outputs[0], reader.result):
@@ -61,7 +60,7 @@ def centre(graph: Graph) -> None:
             _unread(graph, op.outputs[0], len(op.shapes[0].sizes) - 1, op, set())
 
 
-def _lose(graph: Graph, op: Op, lost: _Lost) -> None:
+def _lose(graph: Graph, op: Op, lost: Lost) -> None:
     """A bias that is the same along another dimension, where that is lost, is free."""
     reader = linear(graph, op)
     bias = bias_of(graph, reader) if reader is not None else None
@@ -90,7 +89,7 @@ def _split(graph: Graph, parameter: str, dim: int, op: Op) -> None:
     graph.free[into] = Free(count, Move.SHIFT, 0.0, because("the mean is lost behind", op))
 
 
-class _Lost:
+class Lost:
     """Whether a change that is the same along a dimension is lost, for every tensor, once."""
 
     def __init__(self, graph: Graph) -> None:
@@ -104,6 +103,11 @@ class _Lost:
             # leads back to itself, so one that waits already may be asked before its turn.
             self._ask(key)
         return self.known[key]
+
+    def in_reader(self, op: Op, name: str, dim: int) -> bool:
+        """Whether such a change of a tensor is lost in one of those that read it, and after it."""
+        onward = passes(self.graph, op, name, dim)
+        return onward is not None and all(self(*key) for key in onward)
 
     def _ask(self, first: tuple[str, int]) -> None:
         stack = [first]
@@ -141,7 +145,7 @@ def passes(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
         return [] if last else None
     if op.target in SOFTMAX:
         return [] if int(op.arguments["dim"]) % len(sizes) == dim else None
-    results = carried(op, name, sizes, dim)
+    results = graph.moves.carried(op, name, sizes, dim)
     if results is not None:
         return list(results.items()) if set(results) == set(op.outputs) else None
     return _along(graph, op, name, dim)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, carried, varies
+from isthmus.discovery.gauge.labels import ABSENT, varies
 from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes, spatial
+from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
@@ -38,14 +39,24 @@ def unseen(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
         return not varies(labels, int(op.arguments["dim"]) % dim)
     if op.target == "instance_norm" and op.arguments.get("use_input_stats", True):
         return not any(varies(labels, d) for d in range(2, dim))
-    if op.target in ("group_norm", "native_group_norm"):
-        groups = op.arguments.get("num_groups", op.arguments.get("group"))
-        return groups == labels.shape[1] and not any(varies(labels, d) for d in range(2, dim))
+    if is_bare(op) and op.arguments["input"] == Ref(name):
+        return not varies(labels, dim - 1)
+    groups = groups_of(op)
+    if groups is not None and dim > 1:
+        rows = labels.reshape(labels.shape[0], groups, -1)
+        return op.arguments["input"] == Ref(name) and not varies(rows, 2)
     if op.target == "scaled_dot_product_attention":
         # Every score of a query is raised alike, if it is a key and nothing else.
         here = [key for key, value in op.arguments.items() if value == Ref(name)]
         return here == ["key"] and not varies(labels, -2 % dim)
     return _key(graph, op, name, labels)
+
+
+def groups_of(op: Op) -> int | None:
+    """Into how many groups a group norm divides its channels."""
+    if op.target not in ("group_norm", "native_group_norm"):
+        return None
+    return int(op.arguments.get("num_groups", op.arguments.get("group")))
 
 
 def _key(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
@@ -174,7 +185,7 @@ def _stochastic(graph: Graph, name: str) -> bool:
     if len(refs) != 1:
         return False
     before = graph.size(refs[0].name)
-    onward = carried(op, refs[0].name, before, len(before) - 1)
+    onward = graph.moves.carried(op, refs[0].name, before, len(before) - 1)
     return (onward or {}).get(name) == last and _stochastic(graph, refs[0].name)
 
 
@@ -185,6 +196,8 @@ _HANDLERS = {
     "div": _product,
     "cat": _cat,
     "mean": _mean,
+    "amax": _mean,
+    "amin": _mean,
     "scaled_dot_product_attention": _attention,
     "matmul": _matmul,
     "bmm": _matmul,

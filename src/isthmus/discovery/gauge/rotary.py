@@ -21,7 +21,8 @@ from isthmus.discovery.gauge.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
-"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours), ``varying``:
+"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours) and
+``varying``:
 the dimensions along which the angles differ."""
 
 STEPS = frozenset({

@@ -17,10 +17,12 @@ from isthmus.algebra.charts import Carry, Mean, Part
 from isthmus.discovery.gauge.chains import addends, vector
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, along, moved, only_along, varies
+from isthmus.discovery.gauge.labels import ABSENT, along, core, only_along, varies
 from isthmus.discovery.gauge.passing import passed, unseen
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
+
+BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Fate:
 
     def feel(self, labels: Tensor) -> None:
         """These entries are felt by some operator."""
-        self.felt.update(k for k in torch.unique(labels).tolist() if k != ABSENT)
+        self.felt.update(k for k in torch.unique(core(labels)).tolist() if k != ABSENT)
 
     @property
     def over(self) -> bool:
@@ -165,6 +167,7 @@ def follow(graph: Graph, name: str, labels: Tensor, fate: Fate, factor: float = 
     """Follow a shift of a tensor through all operators that read it."""
     if fate.over:
         return
+    labels = graph.moves.one(labels)
     if graph.is_output(name):
         fate.feel(labels)
     for op in graph.readers(name):
@@ -182,7 +185,7 @@ def steady(graph: Graph, name: str, dim: int) -> set[str]:
 
 def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
     """Follow a shift through one operator."""
-    made = moved(op, name, labels)
+    made = graph.moves.moved(op, name, labels)
     if made is not None:
         for result, onward in made.items():
             follow(graph, result, onward, fate, factor)
@@ -191,7 +194,7 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
     if reader is not None and reader.source == name:
         _read(graph, reader, labels, fate, factor)
         return
-    if op.target == "batch_norm" and _statistic(graph, op, name, labels, fate, factor):
+    if op.target in BATCH_NORMS and _statistic(graph, op, name, labels, fate, factor):
         return
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
         return
@@ -207,7 +210,7 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
 def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: float) -> None:
     """A linear operator: its bias takes the shift up; without one, what it makes may be lost."""
     take = only_along(labels, reader.feature)
-    if take is None or reader.padded:
+    if take is None or reader.padded or reader.stacked:
         fate.feel(labels)
         return
     fate.met.add(reader.op.outputs[0])

@@ -22,7 +22,7 @@ def gather_squares(graph: Graph) -> None:
         square = graph.maker(source.name)
         if square is None or graph.only_reader(source.name) is None:
             continue
-        root = _squared(square)
+        root = squared(square)
         if root is None or root.name in graph.inert:
             continue
         graph.retarget(op, MEAN_OF_SQUARES, {**op.arguments, "self": root})
@@ -30,7 +30,7 @@ def gather_squares(graph: Graph) -> None:
             graph.drop(square)
 
 
-def _squared(op: Op) -> Ref | None:
+def squared(op: Op) -> Ref | None:
     """What is squared."""
     given = op.arguments.get("self")
     if op.target == "square" or (op.target == "pow" and op.arguments.get("exponent") == 2):

@@ -10,7 +10,6 @@ from isthmus.algebra.charts import Tap
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.gains import gain
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import carried
 from isthmus.discovery.gauge.means import mixed
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
@@ -51,7 +50,9 @@ def _readers(graph: Graph, name: str, dim: int, seen: set[str]) -> list[Linear]:
             if reader.feature == dim and reader.weight.groups == 1 and not reader.padded:
                 found.append(reader)
             continue
-        onward = carried(op, name, sizes, dim) or dict(mixed(graph, op, name, dim) or ())
+        onward = graph.moves.carried(op, name, sizes, dim) or dict(
+            mixed(graph, op, name, dim) or ()
+        )
         for result, at in onward.items():
             found += _readers(graph, result, at, seen)
     return found

@@ -1,0 +1,123 @@
+"""Common shifts: sets of a bias's entries that may only move together.
+
+A norm does not see a shift that is common to the features of a group, a maximum passes one that is
+common to what it compares, a linear operator along other dimensions needs one common to those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.streams import Shared
+from isthmus.discovery.gauge.chains import vector
+from isthmus.discovery.gauge.free import Free, Move, because
+from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.labels import ABSENT, along, moved
+from isthmus.discovery.gauge.means import SOFTMAX
+from isthmus.discovery.gauge.norms import is_bare
+from isthmus.discovery.gauge.passing import groups_of, passed
+from isthmus.discovery.gauge.readers import bias_of, linear
+from isthmus.discovery.gauge.shifts import Fate, follow
+from isthmus.discovery.program import Op, Ref
+
+
+def fold_uniform(graph: Graph) -> None:
+    """Free the common shifts of every bias, and of every vector that is added."""
+    for op in graph:
+        sizes = graph.size(op.outputs[0])
+        reader = linear(graph, op)
+        bias = bias_of(graph, reader) if reader is not None else None
+        if reader is not None and bias is not None:
+            _free(graph, op, bias, along(sizes, reader.result))
+        elif op.target == "add" and op.arguments.get("alpha", 1) == 1:
+            for ref in list(op.refs()):
+                found = vector(graph, ref)
+                if found is not None and found.whole:
+                    _free(graph, op, found.parameter, found.labels.expand(sizes))
+
+
+def _free(graph: Graph, op: Op, parameter: str, labels: Tensor) -> None:
+    into = f"{parameter}.shift"
+    size = int(labels.max()) + 1
+    if graph.centred.get(parameter) or into in graph.free or parameter in graph.free or size < 2:
+        return
+    sets = _Sets(list(range(size)))
+    while sets.gather(graph, op.outputs[0], sets.numbered()[labels]):
+        pass
+    numbers = sets.numbered()
+    count = int(numbers.max()) + 1
+    if count == size:
+        return
+    fate = Fate(into, count)
+    follow(graph, op.outputs[0], numbers[labels], fate)
+    if fate.felt:
+        return
+    graph.steps += [Shared(parameter, tuple(numbers.tolist()), into), *fate.carries]
+    why = because("made up for, or lost, where it is common, behind", op)
+    graph.free[into] = Free(count, Move.SHIFT, 0.0, why)
+
+
+@dataclass
+class _Sets:
+    """Entries in sets, each set known by its first member."""
+
+    first: list[int]
+    seen: set[str] = field(default_factory=set)
+
+    def numbered(self) -> Tensor:
+        """The number of each entry's set, in order of appearance."""
+        order = {k: number for number, k in enumerate(dict.fromkeys(self.first))}
+        return torch.tensor([order[k] for k in self.first])
+
+    def gather(self, graph: Graph, name: str, labels: Tensor) -> bool:
+        """Join sets where the next operators want them equal; whether anything was joined."""
+        for op in graph.readers(name):
+            wanted = _compared(graph, op, name, labels)
+            if wanted is not None:
+                if self._join(wanted):
+                    return True
+                continue
+            onward = {k: (v, 1.0) for k, v in (moved(op, name, labels) or {}).items()}
+            for result, (shown, _) in (onward or passed(graph, op, name, labels) or {}).items():
+                if self.gather(graph, result, shown):
+                    return True
+        return False
+
+    def _join(self, rows: Tensor) -> bool:
+        """All entries of a row become one set."""
+        heads = rows[:, :1].expand_as(rows)
+        unlike = (rows != heads) & (rows != ABSENT) & (heads != ABSENT)
+        pairs = torch.stack([heads[unlike], rows[unlike]], 1)
+        numbers = self.numbered().tolist()
+        for one, two in torch.unique(pairs, dim=0).tolist():
+            target = self.first[numbers.index(one)]
+            gone = self.first[numbers.index(two)]
+            self.first = [target if k == gone else k for k in self.first]
+        return bool(len(pairs))
+
+
+def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
+    """Labels in rows: those of one row would have to be the same. None if there are none such."""
+    dims: list[int] = []
+    reader = linear(graph, op)
+    if is_bare(op) and op.arguments["input"] == Ref(name):
+        dims = [labels.dim() - 1]
+    elif op.target in SOFTMAX:
+        dims = [int(op.arguments["dim"]) % labels.dim()]
+    elif op.target in ("amax", "amin") and op.arguments.get("dim"):
+        dims = [int(d) % labels.dim() for d in op.arguments["dim"]]
+    elif reader is not None and reader.source == name:
+        dims = [d for d in range(labels.dim()) if d != reader.feature]
+    elif (groups := groups_of(op)) is not None and labels.dim() > 1:
+        return labels.reshape(labels.shape[0] * groups, -1)
+    if not dims:
+        return None
+    kept = [d for d in range(labels.dim()) if d not in dims]
+    rows = labels.permute(*kept, *dims).flatten(0, len(kept) - 1) if kept else labels.unsqueeze(0)
+    wide = rows.flatten(1)
+    # A maximum's result goes on: it is asked again once its arguments agree.
+    same = bool((wide == wide[:, :1]).all())
+    return None if op.target in ("amax", "amin") and same else wide
