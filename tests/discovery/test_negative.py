@@ -140,7 +140,8 @@ def test_groups_may_move_only_as_blocks() -> None:
 @pytest.mark.parametrize("kind", ["key", "value"])
 def test_mixing_heads_is_caught(kind: str) -> None:
     """One GL over all heads at once, instead of one for each."""
-    symmetry = of("attention_fused_qkv")
+    one = entry("attention_fused_qkv")
+    symmetry = discover(one.build(), one.example(), gauge="asis")
     inner, mixed = f"attention.{kind}", f"attention.mixed_{kind}"
 
     def across(axis: Axis) -> Axis:
@@ -214,7 +215,7 @@ def test_scaling_the_stream_of_a_layer_norm_is_caught() -> None:
             return out
 
     model, example = randomise(Net(), seed=3), torch.randn(3, 6)
-    symmetry = discover(model, example)
+    symmetry = discover(model, example, gauge="asis")
     group = symmetry.spaces["embed"].group
     assert isinstance(group, Monomial)
     assert symmetry.reps["embed.weight"].blocks[0].factors[0].character.scales == (0,)

@@ -419,7 +419,7 @@ class Chart:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        steps = [{"kind": step.kind, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
+        steps = [{"kind": step.kind, **_plain(asdict(step))} for step in self.steps]  # type: ignore[call-overload]
         shapes = {name: list(shape) for name, shape in self.shapes.items()}
         return {"steps": steps, "canonical": dict(self.canonical), "shapes": shapes}
 
@@ -440,6 +440,13 @@ class Chart:
             for name, value in _named(data.get("canonical"), "canonical").items()
         }
         return cls(steps, canonical, shapes)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all through."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _step(given: object) -> Step:

@@ -42,7 +42,7 @@ def discover(
         UnknownOperator: an operator has no rule and ``unknown`` is "raise".
     """
     if gauge not in ("folded", "asis"):
-        raise BadInput(f"gauge is {gauge!r}", 'pass "folded" or "asis"')
+        raise BadInput(f'gauge is {gauge!r}, expected "folded" or "asis"', "pass one of these")
     if unknown not in ("pin", "raise"):
         raise BadInput(f"unknown is {unknown!r}", 'pass "pin" or "raise"')
     program = capture(model, example)
