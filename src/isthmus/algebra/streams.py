@@ -85,7 +85,7 @@ class Shear:
 
     ``x → x + 1 (w·x)`` with ``w·1 = 0`` leaves what a layer norm sees; so does a stretch of the
     mean. The first writer chooses: its mean row becomes orthogonal to its other rows and of length
-    one, its largest entry positive. ``w`` (in coordinates of `helmert`) and the length are kept.
+    one, the largest entry positive. ``w``, in coordinates of `helmert`, and the length are kept.
     """
 
     writers: Places

@@ -78,7 +78,7 @@ def along(sizes: tuple[int, ...], dim: int) -> Tensor:
 
 def varies(labels: Tensor, dim: int) -> bool:
     """Whether labels differ along a dimension."""
-    if labels.shape[dim] == 1 or labels.stride(dim) == 0:
+    if labels.shape[dim] == 1 or labels.stride(dim) == 0 or not labels.numel():
         return False
     inner = core(labels)
     return not torch.equal(inner, inner.narrow(dim, 0, 1).expand_as(inner))
