@@ -66,17 +66,26 @@ def noise(*shape: int) -> Tensor:
 def typed(
     forward: Forward, example: Any = None, samples: int = 6, **parts: Any
 ) -> tuple[Symmetry, Certificate]:
-    """The symmetry of a written module, and whether it holds."""
+    """What acts on a written module as it is, and whether it holds."""
     model = written(forward, **parts)
     example = noise(2, 6) if example is None else example
-    symmetry = discover(model, example)
+    symmetry = discover(model, example, gauge="asis")
     return symmetry, verify(symmetry, model, example, samples=samples)
 
 
 def groups(forward: Forward, example: Any = None, **parts: Any) -> str:
-    """The groups, in order, of a written module whose symmetry holds."""
+    """The groups, in order, that act on a written module as it is; they hold.
+
+    So does the symmetry in the folded gauge, which is no smaller.
+    """
     symmetry, certificate = typed(forward, example, **parts)
     assert certificate.verdict is Verdict.TESTED, f"{certificate}\n{symmetry}"
+    model = written(forward, **parts)
+    example = noise(2, 6) if example is None else example
+    folded = discover(model, example)
+    certificate = verify(folded, model, example)
+    assert certificate.verdict is Verdict.TESTED, f"{certificate}\n{folded}"
+    assert folded.lie_dim >= symmetry.lie_dim, f"{folded}\n{symmetry}"
     return headline(symmetry)
 
 

@@ -66,7 +66,7 @@ def enlarged(
 
 def of(name: str) -> Symmetry:
     one = entry(name)
-    return discover(one.build(), one.example())
+    return discover(one.build(), one.example(), gauge="asis")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_batch_norm_left_behind_is_caught(buffer: str) -> None:
 def test_a_variance_without_its_epsilon_is_caught() -> None:
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8, eps=0.1), nn.ReLU(), nn.Linear(8, 4))
     model, example = randomise(model, seed=3), torch.randn(3, 6)
-    symmetry = discover(model, example)
+    symmetry = discover(model, example, gauge="asis")
     assert symmetry.reps["1.running_var"].offset == 0.1
     forgotten = replace(symmetry.reps["1.running_var"], offset=0.0)
     reps = {**symmetry.reps, "1.running_var": forgotten}
@@ -261,7 +261,7 @@ def test_fixed_slopes_tell_heads_apart() -> None:
             return out
 
     model, example = randomise(Alibi(), seed=3), torch.randn(2, 5, 6)
-    symmetry = discover(model, example)
+    symmetry = discover(model, example, gauge="asis")
     (outer,) = {o for s in symmetry.spaces.values() for o in s.over}
     assert not symmetry.spaces[outer].group.motions
     assert verify(symmetry, model, example).verdict is Verdict.TESTED
