@@ -123,12 +123,11 @@ class Typing:
 
     def _close_families(self, tensor: Tensor) -> None:
         """A family whose key is not in the tensor has no index any more: its members are one."""
-        present = {id(n) for axis in tensor.axes for t in axis for n in below(t.node)}
-        for axis in tensor.axes:
-            for term in settle(axis):
-                node = term.node
-                if node.kind is Kind.FAMILY and node.key and id(node.key.find()[0]) not in present:
-                    unify.collapse(self, node)
+        inside = [n for axis in tensor.axes for t in settle(axis) for n in below(t.node)]
+        present = {id(node) for node in inside}
+        for node in inside:  # families inside sums and families too
+            if node.kind is Kind.FAMILY and node.key and id(node.key.find()[0]) not in present:
+                unify.collapse(self, node)
 
     # -- statements
 

@@ -56,7 +56,7 @@ def _follow(graph: Graph, name: str, places: Tensor) -> list[Arrival] | None:
     for op in graph.readers(name):
         reader = linear(graph, op)
         if reader is not None and reader.source == name:
-            if reader.weight.groups > 1:
+            if reader.weight.groups > 1 or reader.stacked:
                 return None
             found.append(Arrival(reader, places))
             continue

@@ -56,7 +56,7 @@ def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
     except RuntimeError:  # a view that such strides do not allow
         made = _run(op, {k: v.contiguous() if v is labels else v for k, v in arguments.items()})
     listed = list(made) if isinstance(made, (list, tuple)) else [made]
-    return dict(zip(op.outputs, listed, strict=True))
+    return {name: found for name, found in zip(op.outputs, listed, strict=True) if found.numel()}
 
 
 def _run(op: Op, arguments: Mapping[str, Any]) -> Any:
@@ -78,7 +78,7 @@ def along(sizes: tuple[int, ...], dim: int) -> Tensor:
 
 def varies(labels: Tensor, dim: int) -> bool:
     """Whether labels differ along a dimension."""
-    if labels.shape[dim] == 1 or labels.stride(dim) == 0:
+    if labels.shape[dim] == 1 or labels.stride(dim) == 0 or not labels.numel():
         return False
     inner = core(labels)
     return not torch.equal(inner, inner.narrow(dim, 0, 1).expand_as(inner))
@@ -128,7 +128,7 @@ class Moves:
 
     def one(self, labels: Tensor) -> Tensor:
         """The one tensor of these labels."""
-        if id(labels) in self._held:
+        if id(labels) in self._held or not labels.numel():
             return labels
         for dim in range(labels.dim()):
             if labels.stride(dim) and not varies(labels, dim):

@@ -17,6 +17,9 @@ from isthmus.discovery.program import Op, Ref
 
 SOFTMAX = frozenset({"softmax", "log_softmax", "_softmax", "_log_softmax", "_safe_softmax"})
 
+ORDERS = frozenset({"topk", "sort"})
+"""What chooses by size: what is raised alike is chosen alike, and comes out raised."""
+
 AVERAGES = frozenset({
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -143,8 +146,10 @@ def passes(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
     last = dim == len(sizes) - 1
     if is_bare(op) and op.arguments["input"] == Ref(name):
         return [] if last else None
-    if op.target in SOFTMAX:
-        return [] if int(op.arguments["dim"]) % len(sizes) == dim else None
+    if op.target in SOFTMAX or op.target in ORDERS:
+        alike = int(op.arguments["dim"]) % len(sizes) == dim
+        lost = op.target in SOFTMAX
+        return ([] if lost else [(op.outputs[0], dim)]) if alike else None
     results = graph.moves.carried(op, name, sizes, dim)
     if results is not None:
         return list(results.items()) if set(results) == set(op.outputs) else None

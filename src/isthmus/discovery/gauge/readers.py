@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from isthmus.algebra.charts import Layout
 from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.weights import weight
 from isthmus.discovery.program import Op, Ref
 
 
@@ -20,6 +21,8 @@ class Linear:
         weight: its weight, as a map; the parameter is read nowhere else.
         bias: the argument's name under which a bias is passed.
         padded: whether zeros stand around the input, where a constant is not constant.
+        stacked: whether positions have matrices of their own (experts), of which the weight holds
+            all: then ``weight`` says where features stand, but is no map of one vector.
     """
 
     op: Op
@@ -29,6 +32,7 @@ class Linear:
     weight: Layout
     bias: str
     padded: bool = False
+    stacked: bool = False
 
 
 def linear(graph: Graph, op: Op) -> Linear | None:
@@ -38,44 +42,51 @@ def linear(graph: Graph, op: Op) -> Linear | None:
 
 
 def _dense(graph: Graph, op: Op) -> Linear | None:
-    weight, source = graph.private(op.arguments["weight"]), op.arguments["input"]
-    if weight is None or source.name in graph.program.parameters:
+    found, source = weight(graph, op.arguments["weight"], (0, 1)), op.arguments["input"]
+    if found is None or found.stacked or source.name in graph.program.parameters:
         return None
     ndim = len(graph.size(source.name))
-    return Linear(op, source.name, ndim - 1, ndim - 1, Layout(weight, 0, 1), "bias")
+    return Linear(op, source.name, ndim - 1, ndim - 1, Layout(found.name, *found.dims), "bias")
 
 
 def _addmm(graph: Graph, op: Op) -> Linear | None:
-    weight, source = graph.private(op.arguments["mat2"]), op.arguments["mat1"]
+    found, source = weight(graph, op.arguments["mat2"], (1, 0)), op.arguments["mat1"]
     plain = op.arguments.get("beta", 1) == 1 and op.arguments.get("alpha", 1) == 1
-    if weight is None or not plain or source.name in graph.program.parameters:
+    if found is None or found.stacked or not plain or source.name in graph.program.parameters:
         return None
-    return Linear(op, source.name, 1, 1, Layout(weight, 1, 0), "self")
+    return Linear(op, source.name, 1, 1, Layout(found.name, *found.dims), "self")
 
 
 def _matmul(graph: Graph, op: Op) -> Linear | None:
-    other = "mat2" if "mat2" in op.arguments else "other"
-    weight, source = graph.private(op.arguments[other]), op.arguments["self"]
-    if weight is None or source.name in graph.program.parameters:
+    """A product with a weight on one side; of more than two dimensions, it holds many matrices."""
+    one, two = op.arguments["self"], op.arguments["mat2" if "mat2" in op.arguments else "other"]
+    left, right = len(graph.size(one.name)), len(graph.size(two.name))
+    last = len(graph.size(op.outputs[0])) - 1
+    if left < 2 or right < 2 or one == two:
         return None
-    if len(graph.size(op.arguments[other].name)) != 2:
-        return None
-    ndim = len(graph.size(source.name))
-    return Linear(op, source.name, ndim - 1, ndim - 1, Layout(weight, 1, 0), "")
+    found = weight(graph, two, (right - 1, right - 2))
+    if found is not None and one.name not in graph.program.parameters:
+        layout = Layout(found.name, *found.dims)
+        return Linear(op, one.name, left - 1, last, layout, "", stacked=found.stacked)
+    found = weight(graph, one, (left - 2, left - 1))
+    if found is not None and two.name not in graph.program.parameters:
+        layout = Layout(found.name, *found.dims)
+        return Linear(op, two.name, right - 2, last - 1, layout, "", stacked=found.stacked)
+    return None
 
 
 def _convolution(graph: Graph, op: Op) -> Linear | None:
-    weight, source = graph.private(op.arguments["weight"]), op.arguments["input"]
+    name, source = graph.private(op.arguments["weight"]), op.arguments["input"]
     groups = int(op.arguments.get("groups", 1) or 1)
     ndim = len(graph.size(op.outputs[0]))
-    if weight is None or ndim != len(graph.size(op.arguments["weight"].name)):
+    if name is None or ndim != len(graph.size(op.arguments["weight"].name)):
         return None  # without a batch the channels would stand elsewhere
     if source.name in graph.program.parameters:
         return None
     padding = op.arguments.get("padding", 0)
     given = list(padding) if isinstance(padding, (list, tuple)) else [padding]
     padded = any(p not in (0, "valid") for p in given)
-    return Linear(op, source.name, 1, 1, Layout(weight, 0, 1, groups), "bias", padded)
+    return Linear(op, source.name, 1, 1, Layout(name, 0, 1, groups), "bias", padded)
 
 
 _READERS = {
@@ -83,6 +94,7 @@ _READERS = {
     "addmm": _addmm,
     "mm": _matmul,
     "matmul": _matmul,
+    "bmm": _matmul,
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv3d": _convolution,

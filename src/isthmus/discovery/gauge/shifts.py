@@ -210,7 +210,7 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
 def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: float) -> None:
     """A linear operator: its bias takes the shift up; without one, what it makes may be lost."""
     take = only_along(labels, reader.feature)
-    if take is None or reader.padded:
+    if take is None or reader.padded or reader.stacked:
         fate.feel(labels)
         return
     fate.met.add(reader.op.outputs[0])
