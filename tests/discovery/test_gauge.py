@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from isthmus import discover, verify
 from isthmus.algebra.groups import MeanOrthogonal, Orthogonal
 from isthmus.discovery.completeness import completeness
+from isthmus.ground import distance, norm
 from isthmus.ground.certificates import Verdict
+from isthmus.ground.params import params_of
 from isthmus.testing.zoo import entry, randomise
 
 WIDTH, PLACES, TOKENS = 6, 5, 7
@@ -212,6 +214,13 @@ def check(seed: int) -> int:
         symmetry = discover(model, model.example())
     certificate = verify(symmetry, model, model.example(), samples=2)
     assert certificate.verdict is Verdict.TESTED, f"{seed}\n{symmetry}\n{certificate}"
+    params = {n: t.double() for n, t in params_of(randomise(model, seed)).items()}
+    g, h = symmetry.sample(seed, 0.1), symmetry.sample(seed + 1, 0.1)
+    twice = symmetry.act(g, symmetry.act(h, params))
+    assert distance(symmetry.act(g @ h, params), twice) <= 1e-8 * norm(params), f"{seed}: g@h"
+    settled = symmetry.canonical(params)
+    gap = distance(settled, symmetry.canonical(settled))
+    assert gap <= 1e-8 * norm(settled), f"{seed}: canonical twice"
     return symmetry.lie_dim
 
 
