@@ -273,6 +273,7 @@ class Tap:
     """What a reader of ``γ x̂ + β`` does not see, where x̂ sums to zero: ``a (1/γ)ᵀ``.
 
     The reader's bias takes up ``a Σ β/γ``. Where an entry of the gain vanishes nothing is taken.
+    ``centred``: a is known to sum to zero, and held in one coordinate less (`helmert`).
     """
 
     weight: str
@@ -281,6 +282,7 @@ class Tap:
     bias: str | None
     target: str | None
     into: str
+    centred: bool = False
     kind: ClassVar[str] = "tap"
 
     def forward(self, x: Working) -> None:
@@ -288,12 +290,17 @@ class Tap:
         gain = x[self.gain]
         rows = x[self.weight].movedim(self.dim, -1)
         unseen = rows @ gain / gain.numel()
-        x[self.into] = torch.zeros_like(unseen) if bool(_vanishing(gain).any()) else unseen
-        self._add(x, -x[self.into])
+        unseen = torch.zeros_like(unseen) if bool(_vanishing(gain).any()) else unseen
+        self._add(x, -unseen)
+        basis = helmert(unseen.numel()).to(unseen) if self.centred else None
+        x[self.into] = unseen if basis is None else basis @ unseen.flatten()
 
     def back(self, x: Working) -> None:
         """Put it back."""
-        self._add(x, x.pop(self.into))
+        unseen = x.pop(self.into)
+        if self.centred:
+            unseen = unseen @ helmert(unseen.numel() + 1).to(unseen)
+        self._add(x, unseen)
 
     def _add(self, x: Working, unseen: Tensor) -> None:
         gain = x[self.gain]

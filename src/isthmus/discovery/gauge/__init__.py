@@ -61,8 +61,8 @@ def fold(program: Program) -> Gauge:
     fold_gains(graph)
     fold_waves(graph)
     fold_shifts(graph)  # some were held up by gains
-    tap(graph)
     centre(graph)
+    tap(graph)  # of what the mean is by now
     fold_shears(graph)
     fold_uniform(graph)  # of what the mean is by now
     fold_sizes(graph)

@@ -8,9 +8,12 @@ every reader's weights is free.
 
 from __future__ import annotations
 
+import math
+
 from isthmus.algebra.charts import Mean
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.labels import MOVING
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
@@ -56,11 +59,25 @@ def centre(graph: Graph) -> None:
     for name in list(graph.program.parameters):
         parameter = graph.private(Ref(name))
         for dim, size in enumerate(graph.size(name)):
-            if parameter is not None and size > 1 and lost(name, dim):
+            if parameter is not None and size > 1 and lost(name, dim) and _whole(graph, name):
                 _split(graph, parameter, dim, graph.readers(name)[0])
     for op in graph:
         if is_bare(op):
             _unread(graph, op.outputs[0], len(op.shapes[0].sizes) - 1, op, set())
+
+
+def _whole(graph: Graph, name: str) -> bool:
+    """Whether all of a tensor is read: what is cut away here may move in other ways."""
+    for op in graph.readers(name):
+        if op.target not in MOVING:
+            continue
+        reached = sum(math.prod(graph.size(result)) for result in op.outputs)
+        unread = any(not graph.readers(result) for result in op.outputs)
+        if unread or reached < math.prod(graph.size(name)):
+            return False
+        if not all(_whole(graph, result) for result in op.outputs):
+            return False
+    return True
 
 
 def _lose(graph: Graph, op: Op, lost: Lost) -> None:

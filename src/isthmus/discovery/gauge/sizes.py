@@ -10,7 +10,7 @@ from isthmus.algebra.streams import Size
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.gains import gain
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, SAME
+from isthmus.discovery.gauge.labels import MOVING, same
 from isthmus.discovery.gauge.readers import linear
 from isthmus.discovery.program import Op, Ref
 
@@ -52,7 +52,7 @@ def _readers(graph: Graph, name: str) -> list[str] | None:
         if reader is not None and reader.source == name:
             found.append(reader.weight.weight)
             continue
-        if op.target not in MOVING and op.target not in SAME:
+        if op.target not in MOVING and not same(op):
             return None
         for result in op.outputs:
             more = _readers(graph, result)

@@ -69,8 +69,17 @@ def _tap(graph: Graph, reader: Linear, gain_name: str, bias: str | None, core: O
         size *= 1 if d == weight.into else n
     if size != graph.size(reader.op.outputs[0])[reader.result]:
         return  # a kernel over several positions
+    done = graph.centred.get(weight.weight, set())
+    if (weight.weight, weight.into) in graph.settled or not done <= {weight.out}:
+        return
+    centred = bool(done)
+    if into in graph.free:
+        into = f"{into}.seen"
+    taken = target if bias is not None else None
     graph.steps.append(
-        Tap(weight.weight, weight.into, gain_name, bias, target if bias is not None else None, into)
+        Tap(weight.weight, weight.into, gain_name, bias, taken, into, centred=centred)
     )
     graph.settled.add((weight.weight, weight.into))
-    graph.free[into] = Free(size, Move.SHIFT, 0.0, because("features sum to zero behind", core))
+    graph.free[into] = Free(
+        size - centred, Move.SHIFT, 0.0, because("features sum to zero behind", core)
+    )

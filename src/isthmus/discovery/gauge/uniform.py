@@ -41,7 +41,9 @@ def fold_uniform(graph: Graph) -> None:
 
 def _free(graph: Graph, op: Op, parameter: str, labels: Tensor) -> None:
     into = f"{parameter}.shift"
-    size = int(labels.max()) + 1
+    size = torch.Size(graph.size(graph.name_of(parameter))).numel()
+    if len(torch.unique(labels)) != size:
+        return  # what is cut away here may be read when the input is longer
     if graph.centred.get(parameter) or into in graph.free or parameter in graph.free or size < 2:
         return
     sets = _Sets(list(range(size)))

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from isthmus.algebra.charts import Step
@@ -86,6 +87,9 @@ def _bent(graph: Graph) -> Iterator[tuple[_Shift, list[_End]]]:
         return
     for op in graph:
         for shift in _shifts(graph, op):
+            size = math.prod(graph.size(graph.name_of(shift.parameter)))
+            if len(torch.unique(shift.labels)) != size:
+                continue  # what is cut away here may be read when the input is longer
             ends = _ends(graph, op.outputs[0], shift.labels, shift.factor)
             if ends:
                 yield shift, ends
