@@ -158,11 +158,18 @@ def _merge_refined(typing: Typing, a: Node, b: Node, twist: bool) -> None:
                 collapse(typing, node)
         merge(typing, _bare(a, False), _bare(b, twist), dual=False)
         return
-    # A sum against a product of other sizes: nothing can act on either.
-    typing.bound(a, NONE)
-    typing.bound(b, NONE)
-    freeze(typing, a)
-    freeze(typing, b)
+    if Kind.PRODUCT in (a.kind, b.kind):
+        # Parts of sums that were divided: factor by factor.
+        match(typing, [_bare(a, False)], [_bare(b, twist)], dual=False)
+        if _leaves(a) == _leaves(b):
+            return
+    for node in (a, b):  # nothing can act on either
+        typing.bound(node, NONE)
+        freeze(typing, node)
+
+
+def _leaves(node: Node) -> list[Node]:
+    return [inner for inner in below(node) if inner.kind is Kind.LEAF]
 
 
 def freeze(typing: Typing, node: Node) -> None:

@@ -90,6 +90,8 @@ def _root(graph: Graph, value: object, *, inverse: bool) -> object:
     op = _made(graph, value)
     if op is None:
         return None
+    if op.target == "mul" and op.arguments.get("other") == 1:  # torch writes 1 / x so
+        return _root(graph, op.arguments["self"], inverse=inverse)
     if inverse and op.target == "reciprocal":
         return _root(graph, op.arguments["self"], inverse=False)
     target, exponent = ("rsqrt", -0.5) if inverse else ("sqrt", 0.5)
