@@ -201,7 +201,7 @@ def test_charts_are_data(name: str) -> None:
     "step", [{"kind": "twist"}, {"kind": "offset", "name": "a"}, {"kind": "flat", "size": 3}]
 )
 def test_a_chart_of_unknown_steps_is_refused(step: dict[str, object]) -> None:
-    with pytest.raises(BadInput, match="cannot read the chart's step"):
+    with pytest.raises(BadInput, match="cannot read the chart"):
         Chart.from_json({"steps": [step], "canonical": {}, "shapes": {}})
 
 

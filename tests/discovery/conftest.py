@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -64,12 +64,16 @@ def noise(*shape: int) -> Tensor:
 
 
 def typed(
-    forward: Forward, example: Any = None, samples: int = 6, **parts: Any
+    forward: Forward,
+    example: Any = None,
+    samples: int = 6,
+    gauge: Literal["folded", "asis"] = "folded",
+    **parts: Any,
 ) -> tuple[Symmetry, Certificate]:
-    """What acts on a written module as it is, and whether it holds."""
+    """The symmetry of a written module, and whether it holds."""
     model = written(forward, **parts)
     example = noise(2, 6) if example is None else example
-    symmetry = discover(model, example, gauge="asis")
+    symmetry = discover(model, example, gauge=gauge)
     return symmetry, verify(symmetry, model, example, samples=samples)
 
 
@@ -78,7 +82,7 @@ def groups(forward: Forward, example: Any = None, **parts: Any) -> str:
 
     So does the symmetry in the folded gauge, which is no smaller.
     """
-    symmetry, certificate = typed(forward, example, **parts)
+    symmetry, certificate = typed(forward, example, gauge="asis", **parts)
     assert certificate.verdict is Verdict.TESTED, f"{certificate}\n{symmetry}"
     model = written(forward, **parts)
     example = noise(2, 6) if example is None else example

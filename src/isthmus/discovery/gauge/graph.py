@@ -9,7 +9,7 @@ from typing import Any
 from isthmus.algebra.charts import Step
 from isthmus.discovery.gauge.free import Free
 from isthmus.discovery.gauge.labels import Moves
-from isthmus.discovery.program import Op, Program, Ref, Shape
+from isthmus.discovery.program import PLAIN, Op, Program, Ref, Shape
 
 
 class Graph:
@@ -23,8 +23,9 @@ class Graph:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        # Assertions compute nothing.
         self.ops: dict[int, Op] = dict(enumerate(op for op in program.ops if op.outputs))
+        # Assertions compute nothing; what Python reads is as good as an output.
+        self.unnamed = [op for op in program.ops if not op.outputs and op.target not in PLAIN]
         self.order: list[int] = list(self.ops)
         self._places: dict[int, tuple[int, ...]] = {key: (key,) for key in self.order}
         self._next = len(program.ops)
@@ -82,7 +83,9 @@ class Graph:
 
     def is_output(self, name: str) -> bool:
         """Whether the model returns this tensor."""
-        return name in self.outputs
+        return name in self.outputs or any(
+            ref.name == name for op in self.unnamed for ref in op.refs()
+        )
 
     def only_reader(self, name: str) -> Op | None:
         """The one operator that reads a tensor which the model does not return."""
@@ -146,7 +149,7 @@ class Graph:
         gone = op.outputs[0]
         for reader in self.readers(gone):
             self.change(reader, _renamed(reader.arguments, gone, source))
-        self.outputs = [source if name == gone else name for name in self.outputs]
+        self._return_instead(gone, source)
         self.drop(op)
 
     def drop(self, op: Op) -> None:
@@ -186,13 +189,20 @@ class Graph:
         for reader in self.readers(gone):
             if reader.outputs[0] not in kept:
                 self.change(reader, _renamed(reader.arguments, gone, source))
+        self._return_instead(gone, source)
+
+    def _return_instead(self, gone: str, source: str) -> None:
         self.outputs = [source if name == gone else name for name in self.outputs]
+        self.unnamed = [
+            replace(op, arguments={**op.arguments, **_renamed(op.arguments, gone, source)})
+            for op in self.unnamed
+        ]
 
     def finished(self) -> Program:
         """The rewritten program."""
         return replace(
             self.program,
-            ops=tuple(self),
+            ops=(*self, *self.unnamed),
             outputs=tuple(self.outputs),
             shapes=self.program.shapes,
         )

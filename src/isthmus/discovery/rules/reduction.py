@@ -46,7 +46,7 @@ def _others(call: Call, axes: list[Terms], top: int, bottom: int) -> list[Terms]
     return out
 
 
-@rule("amax", "amin", "logsumexp", "any", "all", "prod", "median", "nanmedian", "mode", "kthvalue")
+@rule("amax", "amin", "logsumexp", "any", "all", "prod", "nanmedian")
 def largest(call: Call) -> Tensor | list[Tensor]:
     """Permutations of the reduced axis; for maxima, positive scales of the others."""
     typing, x = call.typing, call.tensor("self")
