@@ -264,7 +264,7 @@ def test_nothing_unsound_comes_out_of_writing_in_place(
     assert certificate.evidence["relative_error"] <= 1e-9, f"{certificate}\n{symmetry}"
     assert torch.equal(example, tools.noise(2, 6))
     if WRITES[forward] is not None:
-        used = [n for n, s in symmetry.spaces.items() if n.startswith("a")]
+        used = [n for n, s in symmetry.essential.spaces.items() if n.startswith("a")]
         shown = [
             f"{symmetry.spaces[n].group}{'≀' if symmetry.spaces[n].over else ''}" for n in used
         ]
@@ -283,7 +283,7 @@ def test_a_buffer_that_the_model_writes(tools: SimpleNamespace) -> None:
     certificate = verify(symmetry, model, tools.noise(2, 6))
     assert certificate.verdict.name == "TESTED"
     assert torch.equal(model.average, torch.ones(8))
-    assert tools.headline(symmetry) == "B(8)"
+    assert tools.headline(symmetry.essential) == "B(8)"
     assert symmetry.reps["average"].text(symmetry.spaces) == "a"
 
 

@@ -152,7 +152,8 @@ def test_exactly_the_channels_that_brute_force_finds(channels: int, units: int) 
         for tensor in model.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.rand_like(tensor) + 0.2 * torch.randn_like(tensor).abs())
-    symmetry = discover(model, x)
+    assert verify(discover(model, x), model, x).verdict is Verdict.TESTED
+    symmetry = discover(model, x, gauge="asis")
     assert verify(symmetry, model, x).verdict is Verdict.TESTED
     expected = by_brute_force(model, x, channels, units)
     for origin in range(-1, units):

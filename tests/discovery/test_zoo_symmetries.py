@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cache
+from typing import Literal
 
 import pytest
 import torch
@@ -100,14 +101,16 @@ every_entry = pytest.mark.parametrize("one", zoo(), ids=str)
 
 
 @cache
-def found(one: Entry) -> tuple[nn.Module, Symmetry, tuple[str, ...]]:
+def found(
+    one: Entry, gauge: Literal["folded", "asis"] = "folded"
+) -> tuple[nn.Module, Symmetry, tuple[str, ...]]:
     """The randomised model, its symmetry, and what discovery warned of."""
     if one.needs == "hf":
         pytest.importorskip("transformers")
     model = randomise(one.build(), seed=3)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        symmetry = discover(model, one.example())
+        symmetry = discover(model, one.example(), gauge=gauge)
     said = tuple(str(w.message) for w in caught if "LeafSpec" not in str(w.message))
     return model, symmetry, said
 
@@ -128,7 +131,7 @@ def test_the_group_is_not_vacuous(one: Entry) -> None:
     model, symmetry, _ = found(one)
     params = params_of(model)
     moved = symmetry.act(symmetry.sample(seed=5), params)
-    assert set(moved) == set(params) == set(symmetry.reps)
+    assert set(moved) == set(params) == set(symmetry.shapes)
     away = [n for n in params if not torch.equal(params[n], moved[n])]
     assert away
     for name, space in symmetry.spaces.items():
@@ -137,7 +140,7 @@ def test_the_group_is_not_vacuous(one: Entry) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_group_is_the_one_derived_by_hand(name: str) -> None:
-    _, symmetry, _ = found(entry(name))
+    _, symmetry, _ = found(entry(name), "asis")
     groups, dimension = EXPECTED[name]
     shown = (f"{s.group}{'≀' if s.over else ''}" for s in symmetry.spaces.values())
     assert " × ".join(shown) == groups
@@ -159,7 +162,7 @@ def factorial(n: int) -> float:
 
 def test_components_are_counted_as_in_the_table() -> None:
     def components(name: str) -> float:
-        return found(entry(name))[1].log_components
+        return found(entry(name), "asis")[1].log_components
 
     swaps = factorial(8) + factorial(7)
     assert components("mlp") == pytest.approx(swaps)
@@ -190,7 +193,7 @@ def test_discovery_needs_no_weights() -> None:
 
 
 def test_a_stage_of_a_residual_network_shares_one_space() -> None:
-    _, symmetry, _ = found(entry("resnet20"))
+    _, symmetry, _ = found(entry("resnet20"), "asis")
     streams = [n for n, s in symmetry.spaces.items() if str(s.group).endswith(";5,4)")]
     assert [symmetry.spaces[n].size for n in streams] == [4, 8, 16]
     first, second, third = streams
@@ -201,18 +204,18 @@ def test_a_stage_of_a_residual_network_shares_one_space() -> None:
 
 
 def test_a_flattened_channel_is_a_block_of_columns() -> None:
-    _, symmetry, _ = found(entry("vgg"))
+    _, symmetry, _ = found(entry("vgg"), "asis")
     assert "(4*^(a-1;) 16)" in symmetry.reps["9.weight"].text(symmetry.spaces)
 
 
 def test_grouped_queries_share_the_key_of_their_group() -> None:
-    _, symmetry, _ = found(entry("llama_four_heads"))
+    _, symmetry, _ = found(entry("llama_four_heads"), "asis")
     over = {s.over for s in symmetry.spaces.values() if s.over}
     assert over == {("blocks.0.attention.head",), ("blocks.1.attention.head",)}
 
 
 def test_the_symmetry_of_an_mlp_reads_as_a_type() -> None:
-    _, symmetry, _ = found(entry("mlp"))
+    _, symmetry, _ = found(entry("mlp"), "asis")
     assert str(symmetry).splitlines() == [
         "M⁺(8)[fc1] × M⁺(7)[fc2]",
         "  fc1.weight  : fc1 ⊗ 6",
@@ -225,7 +228,7 @@ def test_the_symmetry_of_an_mlp_reads_as_a_type() -> None:
 
 
 def test_a_gate_is_blind_to_the_scale_of_its_unit() -> None:
-    _, symmetry, _ = found(entry("gated_swiglu"))
+    _, symmetry, _ = found(entry("gated_swiglu"), "asis")
     assert str(symmetry).splitlines() == [
         "GL(8)[embed] × M(10)[gate]",
         "  embed.weight : embed ⊗ 6",
@@ -240,7 +243,7 @@ def test_a_gate_is_blind_to_the_scale_of_its_unit() -> None:
 
 
 def test_fused_queries_keys_and_values_are_told_apart() -> None:
-    _, symmetry, _ = found(entry("attention_fused_qkv"))
+    _, symmetry, _ = found(entry("attention_fused_qkv"), "asis")
     head, key, value = (f"attention.{name}" for name in ("head", "key", "value"))
     qkv = f"(({head} {key}) + a:(({head} {key}*) + ({head} {value})))"
     assert str(symmetry).splitlines() == [
@@ -257,7 +260,7 @@ def test_fused_queries_keys_and_values_are_told_apart() -> None:
 
 
 def test_only_the_cell_gate_of_an_lstm_feels_signs() -> None:
-    _, symmetry, _ = found(entry("lstm_classifier"))
+    _, symmetry, _ = found(entry("lstm_classifier"), "asis")
     gates = "(recurrent^(;) + recurrent^(;) + recurrent + recurrent^(;))"
     assert symmetry.reps["recurrent.weight_hh_l0"].text(symmetry.spaces) == f"{gates} ⊗ recurrent*"
 

@@ -31,7 +31,8 @@ ANALYTIC = RESHAPED | frozenset({
     "square", "abs", "reciprocal", "cumsum", "sum", "mean", "amax", "amin", "max", "min", "topk",
     "sort", "logsumexp", "var", "std", "linalg_vector_norm", "layer_norm", "native_layer_norm",
     "rms_norm", "_fused_rms_norm", "batch_norm", "group_norm", "lstm", "gru", "avg_pool1d",
-    "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "isthmus.mean_of_squares",
+    "isthmus.rotary",
 })  # fmt: skip
 """Distinct values stay distinct, but on a null set."""
 

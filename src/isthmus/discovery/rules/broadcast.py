@@ -182,7 +182,11 @@ def where(call: Call) -> Tensor:
     mask, x, y = call.tensor("condition"), call.optional("self"), call.optional("other")
     if x is None or y is None:
         kept = x if x is not None else y
-        assert kept is not None
+        if kept is None:  # two numbers
+            typing.commute(mask)
+            for axis in mask.axes:
+                typing.still(axis)
+            return call.make([unitless(axis) for axis in mask.axes])
         number = call.get("other" if x is not None else "self", 0)
         axes = kept.axes if number == 0 else [steady(typing)(axis) for axis in kept.axes]
         chosen = call.make(axes)
