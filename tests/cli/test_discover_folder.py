@@ -209,7 +209,7 @@ def test_an_example_may_be_given_and_its_error_is_told(tmp_path, run):
     refused(
         run("discover", place, "--example", "1x4x4"),
         "torch.export cannot trace LlamaForCausalLM on this example: Expected tensor",
-        "give an example of the right shapes and dtypes, or wrap the model",
+        "wrap the model in a module",
     )
 
 

@@ -32,7 +32,7 @@ def drawn(name: str) -> tuple[Symmetry, str]:
     model = one.build()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        symmetry = discover(model, one.example())
+        symmetry = discover(model, one.example(), gauge="asis")
         return symmetry, network_svg(symmetry, parameter_order(model, one.example()))
 
 

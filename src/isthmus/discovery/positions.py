@@ -57,4 +57,6 @@ def loosen(typing: Typing, tensor: Tensor) -> None:
     for leaves in () if tensor.inert else products(tensor.axes):
         kept = [leaf for leaf in leaves if leaf.motions]
         if len(kept) < len(leaves):
-            typing.number(Tensor([[Occurrence(n, False, ZERO)] for n in kept], tensor.dtype))
+            freed = Tensor([[Occurrence(n, False, ZERO)] for n in kept], tensor.dtype)
+            typing.number(freed)
+            typing.loosened.add(id(freed))

@@ -106,7 +106,9 @@ def rejoin(reading: Reading, solution: Units) -> None:
     """Make one leaf of all single coordinates that may be exchanged, in every sum."""
     typing = reading.typing
     census = _Census(solution)
-    for axes in (*(tensor.axes for tensor in typing.tensors), *typing.pieces):
+    # What `loosen` entered are no tensors of the program.
+    real = (tensor.axes for tensor in typing.tensors if id(tensor) not in typing.loosened)
+    for axes in (*real, *typing.pieces):
         census.enter(axes)
     for tensor in reading.parameters.values():
         census.feel(tensor.axes)

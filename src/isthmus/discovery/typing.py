@@ -69,6 +69,7 @@ class Typing:
     hidden: list[Hidden] = field(default_factory=list)
     worth: Mapping[str, Worth] | None = None
     pieces: list[list[Terms]] = field(default_factory=list)
+    loosened: set[int] = field(default_factory=set)
     reason: str = ""
 
     # -- making axes and tensors

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from isthmus.algebra.charts import Step
 from isthmus.discovery.gauge.free import Free as Free
 from isthmus.discovery.gauge.free import Move as Move
@@ -50,22 +52,23 @@ class Gauge:
 
 def fold(program: Program) -> Gauge:
     """Take out of a program what it need not read."""
-    graph = Graph(program)
-    find_rotations(graph)
-    fold_offsets(graph)
-    gather_norms(graph)
-    gather_squares(graph)
-    expand_norms(graph)
-    fold_shifts(graph)
-    fold_readouts(graph)
-    fold_gains(graph)
-    fold_waves(graph)
-    fold_shifts(graph)  # some were held up by gains
-    centre(graph)
-    tap(graph)  # of what the mean is by now
-    fold_shears(graph)
-    fold_uniform(graph)  # of what the mean is by now
-    fold_sizes(graph)
-    free_levels(graph)
-    wrap_waves(graph)
+    with torch.device("cpu"):  # labels and constants are computed, also of models without weights
+        graph = Graph(program)
+        find_rotations(graph)
+        fold_offsets(graph)
+        gather_norms(graph)
+        gather_squares(graph)
+        expand_norms(graph)
+        fold_shifts(graph)
+        fold_readouts(graph)
+        fold_gains(graph)
+        fold_waves(graph)
+        fold_shifts(graph)  # some were held up by gains
+        centre(graph)
+        tap(graph)  # of what the mean is by now
+        fold_shears(graph)
+        fold_uniform(graph)  # of what the mean is by now
+        fold_sizes(graph)
+        free_levels(graph)
+        wrap_waves(graph)
     return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))
