@@ -237,8 +237,8 @@ def test_a_gate_is_blind_to_the_scale_of_its_unit() -> None:
         "  gate.bias    : gate^(;)",
         "  up.weight    : gate ⊗ embed*",
         "  up.bias      : gate",
-        "  down.weight  : 4 ⊗ gate*",
-        "  down.bias    : 4",
+        "  down.weight  : 8 ⊗ gate*",
+        "  down.bias    : 8",
     ]
 
 
@@ -254,8 +254,8 @@ def test_fused_queries_keys_and_values_are_told_apart() -> None:
         f"  attention.qkv.bias   : {qkv}",
         f"  attention.o.weight   : embed ⊗ ({head}* {value}*)",
         "  attention.o.bias     : embed",
-        "  head.weight          : 4 ⊗ embed*",
-        "  head.bias            : 4",
+        "  head.weight          : 8 ⊗ embed*",
+        "  head.bias            : 8",
     ]
 
 
