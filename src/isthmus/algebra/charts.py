@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.streams import Shared, Shear, Size
-from isthmus.algebra.waves import Rise, Turn, Wrap
+from isthmus.algebra.waves import Rise, Turn, Wrap, columns, taken
 from isthmus.ground.errors import BadInput
 from isthmus.ground.matrices import helmert
 
@@ -109,9 +109,7 @@ class Gain:
             x[name] = x[name] / self._along(x[self.gain], x[name], dim)
 
     def _along(self, gain: Tensor, weight: Tensor, dim: int) -> Tensor:
-        shape = [1] * weight.dim()
-        shape[dim] = weight.shape[dim]
-        return gain.flatten().expand(weight.shape[dim]).reshape(shape)
+        return columns(gain.flatten().expand(weight.shape[dim]), weight, dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +138,7 @@ class Carry:
     def _carried(self, x: Working) -> Tensor:
         vector = self.factor * x[self.source].flatten()
         if self.take is not None:
-            padded = torch.cat([vector, vector.new_zeros(1)])
-            vector = padded[torch.tensor(self.take)]
+            vector = taken(vector, self.take)
         target = x[self.target]
         if self.layout is not None:
             return self.layout.apply(x[self.layout.weight], vector).reshape(target.shape)

@@ -105,20 +105,17 @@ class Shear:
         height = torch.linalg.vector_norm(mean)
         sign = torch.where(mean[mean.abs().argmax()] < 0, -1.0, 1.0).to(mean)
         height = torch.where(height == 0, torch.ones_like(height), height * sign)
-        self._apply(x, shear, 1 / height)
+        self._shear(x, shear)
+        self._stretch(x, 1 / height)
         x[self.shear], x[self.height] = -shear, height.reshape(1)
 
     def back(self, x: Working) -> None:
         """Put them back."""
         height, shear = x.pop(self.height), x.pop(self.shear)
-        for name, dim in self.writers:
-            x[name] = _stretched(x[name], dim, height)
-        for name, dim in self.readers:
-            x[name] = _stretched(x[name], dim, 1 / height)
+        self._stretch(x, height)
         self._shear(x, shear)
 
-    def _apply(self, x: Working, shear: Tensor, height: Tensor) -> None:
-        self._shear(x, shear)
+    def _stretch(self, x: Working, height: Tensor) -> None:
         for name, dim in self.writers:
             x[name] = _stretched(x[name], dim, height)
         for name, dim in self.readers:

@@ -40,9 +40,7 @@ class Rise:
         x[self.weight] = x[self.weight] * self._risen(x, -self.factor)
 
     def _risen(self, x: Working, factor: float) -> Tensor:
-        return _columns(
-            torch.exp(factor * _taken(x[self.bias], self.take)), x[self.weight], self.dim
-        )
+        return columns(torch.exp(factor * taken(x[self.bias], self.take)), x[self.weight], self.dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Turn:
 
     def _turn(self, x: Working, factor: float) -> None:
         weight = x[self.weight].movedim(self.dim, -1)
-        angle = factor * _taken(x[self.bias], self.entries)
+        angle = factor * taken(x[self.bias], self.entries)
         first, second = weight[..., list(self.cosines)], weight[..., list(self.sines)]
         turned = weight.clone()
         turned[..., list(self.cosines)] = first * angle.cos() + second * angle.sin()
@@ -112,21 +110,21 @@ class Wrap:
         # Counts are whole but for rounding; an odd one is a factor of minus one.
         odd = torch.remainder(count.round(), 2)
         for name, dim, take in self.weights:
-            felt = 1 - 2 * _taken(odd, take)
-            x[name] = x[name] * _columns(felt, x[name], dim)
+            felt = 1 - 2 * taken(odd, take)
+            x[name] = x[name] * columns(felt, x[name], dim)
 
 
 HALF_TURN = math.pi
 """The period of sine and cosine up to sign."""
 
 
-def _taken(vector: Tensor, take: tuple[int, ...]) -> Tensor:
+def taken(vector: Tensor, take: tuple[int, ...]) -> Tensor:
     """Entries of a vector; zero where -1 is asked for."""
     flat = vector.flatten()
     return torch.cat([flat, flat.new_zeros(1)])[list(take)]
 
 
-def _columns(factors: Tensor, weight: Tensor, dim: int) -> Tensor:
+def columns(factors: Tensor, weight: Tensor, dim: int) -> Tensor:
     """Factors laid along one dimension of a weight."""
     shape = [1] * weight.dim()
     shape[dim] = factors.numel()

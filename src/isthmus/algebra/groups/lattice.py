@@ -10,9 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion
-from isthmus.algebra.groups.monomial import monomial
-from isthmus.algebra.groups.translation import Translation
+from isthmus.algebra.groups.base import FLOAT, Character
+from isthmus.algebra.groups.translation import AbstractShift, Translation
 from isthmus.ground.errors import Disconnected
 
 _FAR = 3
@@ -21,7 +20,7 @@ _FAR = 3
 
 @final
 @dataclass(frozen=True, slots=True)
-class Lattice(Group):
+class Lattice(AbstractShift):
     """Z^n acting by addition, in homogeneous coordinates: ``(k, 1) → (k + m, 1)``.
 
     It is the group of whole shifts in `Translation`; no two of its elements are joined. A value is
@@ -29,7 +28,6 @@ class Lattice(Group):
     """
 
     size: int
-    motions = frozenset({Motion.SHIFT})
     lie_dim = 0
 
     @property
@@ -45,18 +43,6 @@ class Lattice(Group):
     @property
     def _around(self) -> Translation:
         return Translation(self.size)
-
-    def identity(self, batch: Sequence[int] = ()) -> Tensor:
-        """No step."""
-        return self._around.identity(batch)
-
-    def compose(self, g: Tensor, h: Tensor) -> Tensor:
-        """Steps add up."""
-        return g + h
-
-    def inverse(self, g: Tensor) -> Tensor:
-        """As many steps back."""
-        return -g
 
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
@@ -125,14 +111,3 @@ class Lattice(Group):
         """The most steps."""
         most = int(g.abs().max()) if g.numel() else 0
         return f"makes up to {most} step{'s' * (most > 1)}" if most else "does nothing"
-
-    def reindex(self, g: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
-        """Permute the batch."""
-        return move(g)
-
-    def meet(self, motions: frozenset[Motion]) -> tuple[Group, Callable[[Character], Character]]:
-        """Shifts or nothing."""
-        if Motion.SHIFT in motions:
-            return self, lambda c: c
-        group = monomial(self.size, swaps=False, flips=0, scales=0)
-        return group, lambda c: Character(c.dual)

@@ -13,28 +13,11 @@ from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, along
 from isthmus.algebra.groups.monomial import monomial
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Translation(Group):
-    """R^n acting by addition, in homogeneous coordinates: ``(x, 1) → (x + a, 1)``.
-
-    So it acts linearly on ``size = n + 1`` coordinates, like every other group. A value is ``a``,
-    ``(*batch, n)``.
-    """
+class AbstractShift(Group):
+    """Addition, in homogeneous coordinates: values are added, ``(*batch, n)``, ``size = n + 1``."""
 
     size: int
     motions = frozenset({Motion.SHIFT})
-    log_components = 0.0
-
-    @property
-    def lie_dim(self) -> int:  # type: ignore[override]
-        """n."""
-        return self.size - 1
-
-    @property
-    def name(self) -> str:
-        """``R(n)``."""
-        return f"R({self.size - 1})"
 
     def identity(self, batch: Sequence[int] = ()) -> Tensor:
         """No shift."""
@@ -47,6 +30,40 @@ class Translation(Group):
     def inverse(self, g: Tensor) -> Tensor:
         """The opposite shift."""
         return -g
+
+    def reindex(self, g: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+        """Permute the batch."""
+        return move(g)
+
+    def meet(self, motions: frozenset[Motion]) -> tuple[Group, Callable[[Character], Character]]:
+        """Shifts or nothing."""
+        if Motion.SHIFT in motions:
+            return self, lambda c: c
+        group = monomial(self.size, swaps=False, flips=0, scales=0)
+        return group, lambda c: Character(c.dual)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Translation(AbstractShift):
+    """R^n acting by addition, in homogeneous coordinates: ``(x, 1) → (x + a, 1)``.
+
+    So it acts linearly on ``size = n + 1`` coordinates, like every other group. A value is ``a``,
+    ``(*batch, n)``.
+    """
+
+    size: int
+    log_components = 0.0
+
+    @property
+    def lie_dim(self) -> int:  # type: ignore[override]
+        """n."""
+        return self.size - 1
+
+    @property
+    def name(self) -> str:
+        """``R(n)``."""
+        return f"R({self.size - 1})"
 
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
@@ -109,14 +126,3 @@ class Translation(Group):
         """The largest shift."""
         largest = float(g.abs().max()) if g.numel() else 0.0
         return f"shifts by up to {largest:.3g}" if largest else "does nothing"
-
-    def reindex(self, g: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
-        """Permute the batch."""
-        return move(g)
-
-    def meet(self, motions: frozenset[Motion]) -> tuple[Group, Callable[[Character], Character]]:
-        """Shifts or nothing."""
-        if Motion.SHIFT in motions:
-            return self, lambda c: c
-        group = monomial(self.size, swaps=False, flips=0, scales=0)
-        return group, lambda c: Character(c.dual)

@@ -9,7 +9,7 @@ from isthmus.discovery.gauge.chains import Vector, vector
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.graph import Graph
 from isthmus.discovery.gauge.labels import counting
-from isthmus.discovery.gauge.means import mixed
+from isthmus.discovery.gauge.means import onward
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
@@ -64,7 +64,6 @@ def readers_along(graph: Graph, name: str, dim: int) -> list[Linear] | None:
     if graph.is_output(name) or not graph.readers(name):
         return None
     found: list[Linear] = []
-    sizes = graph.size(name)
     for op in graph.readers(name):
         reader = linear(graph, op)
         if reader is not None and reader.source == name:
@@ -72,9 +71,7 @@ def readers_along(graph: Graph, name: str, dim: int) -> list[Linear] | None:
                 return None
             found.append(reader)
             continue
-        results = graph.moves.carried(op, name, sizes, dim) or dict(
-            mixed(graph, op, name, dim) or ()
-        )
+        results = onward(graph, op, name, dim)
         if set(results) != set(op.outputs):
             return None
         for result, at in results.items():

@@ -196,6 +196,12 @@ def _along(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
     return mixed(graph, op, name, dim)
 
 
+def onward(graph: Graph, op: Op, name: str, dim: int) -> dict[str, int]:
+    """Where the features of a tensor go on as they are, or mixed along other dimensions."""
+    moved = graph.moves.carried(op, name, graph.size(name), dim)
+    return moved or dict(mixed(graph, op, name, dim) or ())
+
+
 def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Linear operators along other dimensions: averages, attention's weights on values."""
     sizes, out = graph.size(name), op.outputs[0]

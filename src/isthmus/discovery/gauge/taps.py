@@ -10,7 +10,7 @@ from isthmus.algebra.charts import Tap
 from isthmus.discovery.gauge.free import Free, Move, because
 from isthmus.discovery.gauge.gains import gain
 from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.means import mixed
+from isthmus.discovery.gauge.means import onward
 from isthmus.discovery.gauge.norms import is_bare
 from isthmus.discovery.gauge.readers import Linear, bias_of, linear
 from isthmus.discovery.gauge.shifts import steady
@@ -43,17 +43,14 @@ def _readers(graph: Graph, name: str, dim: int, seen: set[str]) -> list[Linear]:
         return []
     seen.add(name)
     found: list[Linear] = []
-    sizes = graph.size(name)
     for op in graph.readers(name):
         reader = linear(graph, op)
         if reader is not None and reader.source == name:
             if reader.feature == dim and reader.weight.groups == 1 and not reader.padded:
                 found.append(reader)
             continue
-        onward = graph.moves.carried(op, name, sizes, dim) or dict(
-            mixed(graph, op, name, dim) or ()
-        )
-        for result, at in onward.items():
+        there = onward(graph, op, name, dim)
+        for result, at in there.items():
             found += _readers(graph, result, at, seen)
     return found
 
