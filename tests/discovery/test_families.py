@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from isthmus import discover, verify
 from isthmus.discovery.capture import capture
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import Moves, along, moved
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import Moves, along, moved
 from isthmus.testing.zoo import entry, randomise
 
 WIDTH, EPS = 6, 1e-5

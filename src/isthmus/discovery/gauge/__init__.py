@@ -12,24 +12,24 @@ from dataclasses import dataclass
 import torch
 
 from isthmus.algebra.charts import Step
-from isthmus.discovery.gauge.free import Free as Free
-from isthmus.discovery.gauge.free import Move as Move
-from isthmus.discovery.gauge.gains import fold_gains
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.levels import free_levels
-from isthmus.discovery.gauge.means import centre
-from isthmus.discovery.gauge.norms import expand_norms
-from isthmus.discovery.gauge.offsets import fold_offsets
-from isthmus.discovery.gauge.readouts import fold_readouts
-from isthmus.discovery.gauge.rotary import find_rotations
-from isthmus.discovery.gauge.shears import fold_shears
-from isthmus.discovery.gauge.shifts import fold_shifts
-from isthmus.discovery.gauge.sizes import fold_sizes
-from isthmus.discovery.gauge.squares import gather_squares
-from isthmus.discovery.gauge.taps import tap
-from isthmus.discovery.gauge.uniform import fold_uniform
-from isthmus.discovery.gauge.waves import fold_waves, wrap_waves
-from isthmus.discovery.gauge.written import gather_norms
+from isthmus.discovery.gauge.graphs.free import Free as Free
+from isthmus.discovery.gauge.graphs.free import Move as Move
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.idioms.norms import expand_norms
+from isthmus.discovery.gauge.idioms.offsets import fold_offsets
+from isthmus.discovery.gauge.idioms.rotary import find_rotations
+from isthmus.discovery.gauge.idioms.squares import gather_squares
+from isthmus.discovery.gauge.idioms.written import gather_norms
+from isthmus.discovery.gauge.passes.gains import fold_gains
+from isthmus.discovery.gauge.passes.levels import free_levels
+from isthmus.discovery.gauge.passes.means import centre
+from isthmus.discovery.gauge.passes.readouts import fold_readouts
+from isthmus.discovery.gauge.passes.shears import fold_shears
+from isthmus.discovery.gauge.passes.shifts import fold_shifts
+from isthmus.discovery.gauge.passes.sizes import fold_sizes
+from isthmus.discovery.gauge.passes.taps import tap
+from isthmus.discovery.gauge.passes.uniform import fold_uniform
+from isthmus.discovery.gauge.passes.waves import fold_waves, wrap_waves
 from isthmus.discovery.program import Program
 
 

@@ -12,7 +12,7 @@ from isthmus.algebra.reps import Rep
 from isthmus.algebra.spaces import Factor, Space
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.gauge import Gauge
-from isthmus.discovery.gauge.free import Free, Move
+from isthmus.discovery.gauge.graphs.free import Free, Move
 from isthmus.discovery.naming import unused
 from isthmus.discovery.program import Program
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from isthmus.algebra.charts import Gain, Offset
-from isthmus.discovery.gauge.chains import Vector, vector
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import counting
-from isthmus.discovery.gauge.means import onward
-from isthmus.discovery.gauge.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.graphs.along import onward
+from isthmus.discovery.gauge.graphs.chains import Vector, vector
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import counting
+from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
 

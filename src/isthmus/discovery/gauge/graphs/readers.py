@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.algebra.charts import Layout
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.weights import weight
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.weights import weight
 from isthmus.discovery.program import Op, Ref
 
 

@@ -6,12 +6,12 @@ Linear operators behind ``γ x̂ + β`` that mix positions, not features, cannot
 
 from __future__ import annotations
 
-from isthmus.algebra.streams import Size
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.gains import gain
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, same
-from isthmus.discovery.gauge.readers import linear
+from isthmus.algebra.charts import Size
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import MOVING, same
+from isthmus.discovery.gauge.graphs.readers import linear
+from isthmus.discovery.gauge.passes.gains import gain
 from isthmus.discovery.program import Op, Ref
 
 

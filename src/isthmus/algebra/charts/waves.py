@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from isthmus.algebra.charts import Working
+from isthmus.algebra.charts.step import Working
+from isthmus.algebra.charts.vectors import columns, taken
+
+HALF_TURN = math.pi
+"""The period of sine and cosine up to sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +115,3 @@ class Wrap:
         for name, dim, take in self.weights:
             felt = 1 - 2 * taken(odd, take)
             x[name] = x[name] * columns(felt, x[name], dim)
-
-
-HALF_TURN = math.pi
-"""The period of sine and cosine up to sign."""
-
-
-def taken(vector: Tensor, take: tuple[int, ...]) -> Tensor:
-    """Entries of a vector; zero where -1 is asked for."""
-    flat = vector.flatten()
-    return torch.cat([flat, flat.new_zeros(1)])[list(take)]
-
-
-def columns(factors: Tensor, weight: Tensor, dim: int) -> Tensor:
-    """Factors laid along one dimension of a weight."""
-    shape = [1] * weight.dim()
-    shape[dim] = factors.numel()
-    return factors.reshape(shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.program import Op, Ref
 
 LAYER_NORMS = frozenset({"layer_norm", "rms_norm"})
@@ -27,13 +27,3 @@ def _expand(graph: Graph, op: Op) -> None:
         sum_name = f"{core}.bias"
         graph.rename_reads(name, sum_name, but=())
         graph.insert_after(last, "add", {"self": Ref(name), "other": bias, "alpha": 1}, sum_name)
-
-
-def is_bare(op: Op) -> bool:
-    """A layer norm over the last axis without gain and bias."""
-    return (
-        op.target == "layer_norm"
-        and len(op.arguments["normalized_shape"]) == 1
-        and not isinstance(op.arguments.get("weight"), Ref)
-        and not isinstance(op.arguments.get("bias"), Ref)
-    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from isthmus.algebra.charts import Carry, Gain, Readout
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.gains import gain, readers_along
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import along
-from isthmus.discovery.gauge.norms import is_bare
-from isthmus.discovery.gauge.readers import Linear, bias_of
-from isthmus.discovery.gauge.shifts import Fate, follow, steady
+from isthmus.discovery.gauge.graphs.along import is_bare
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import along
+from isthmus.discovery.gauge.graphs.readers import Linear, bias_of
+from isthmus.discovery.gauge.passes.gains import gain, readers_along
+from isthmus.discovery.gauge.passes.shifts import Fate, follow, steady
 from isthmus.discovery.program import Op, Ref
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.algebra.streams import Shared
-from isthmus.discovery.gauge.chains import vector
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, along, moved
-from isthmus.discovery.gauge.means import SOFTMAX
-from isthmus.discovery.gauge.norms import is_bare
-from isthmus.discovery.gauge.passing import groups_of, passed
-from isthmus.discovery.gauge.readers import bias_of, linear
-from isthmus.discovery.gauge.shifts import Fate, follow
+from isthmus.algebra.charts import Shared
+from isthmus.discovery.gauge.graphs.along import SOFTMAX, is_bare
+from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, moved
+from isthmus.discovery.gauge.graphs.passing import groups_of, passed
+from isthmus.discovery.gauge.graphs.readers import bias_of, linear
+from isthmus.discovery.gauge.passes.shifts import Fate, follow
 from isthmus.discovery.program import Op, Ref
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from isthmus.algebra.charts import Offset
-from isthmus.discovery.gauge.chains import vector
-from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.graph import Graph
 
 
 def fold_offsets(graph: Graph) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import along
-from isthmus.discovery.gauge.readers import bias_of, linear
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import along
+from isthmus.discovery.gauge.graphs.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
 

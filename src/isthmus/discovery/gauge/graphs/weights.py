@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.program import Op, Ref
 
 

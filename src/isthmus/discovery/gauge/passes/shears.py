@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from isthmus.algebra.streams import Places, Shear
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.means import Lost, mixed
-from isthmus.discovery.gauge.norms import is_bare
-from isthmus.discovery.gauge.readers import bias_of, linear
+from isthmus.algebra.charts import Places, Shear
+from isthmus.discovery.gauge.graphs.along import Lost, is_bare, onward
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.readers import bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
 
@@ -108,7 +107,7 @@ def _writer(
         if len(refs) != 1:
             return None
         count = range(len(graph.size(refs[0].name)))
-        back = [d for d in count if _onward(graph, op, refs[0].name, d) == {name: dim}]
+        back = [d for d in count if onward(graph, op, refs[0].name, d) == {name: dim}]
         return [(refs[0].name, back[0])] if len(back) == 1 else None
     bias = op.arguments.get(writer.bias) if writer.bias else None
     if writer.result != dim or writer.weight.groups > 1:
@@ -154,15 +153,9 @@ def _read(graph: Graph, stream: _Stream, lost: Lost) -> bool:
             if lost.in_reader(op, name, dim):
                 stream.lost += 1
                 continue
-            onward = _onward(graph, op, name, dim)
-            if len(list(op.refs())) != 1 or set(onward) != set(op.outputs):
+            there = onward(graph, op, name, dim)
+            if len(list(op.refs())) != 1 or set(there) != set(op.outputs):
                 return False
-            stream.tensors.update(onward)
-            waiting += onward.items()
+            stream.tensors.update(there)
+            waiting += there.items()
     return True
-
-
-def _onward(graph: Graph, op: Op, name: str, dim: int) -> dict[str, int]:
-    """The features in the results of operators that treat them all alike, and nothing else."""
-    onward = graph.moves.carried(op, name, graph.size(name), dim)
-    return dict(mixed(graph, op, name, dim) or ()) if onward is None else onward

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from isthmus.algebra.charts import Level
-from isthmus.discovery.gauge.chains import vector
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, same
-from isthmus.discovery.gauge.readers import bias_of, linear
-from isthmus.discovery.gauge.squares import MEAN_OF_SQUARES
+from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import MOVING, same
+from isthmus.discovery.gauge.graphs.readers import bias_of, linear
+from isthmus.discovery.gauge.idioms.squares import MEAN_OF_SQUARES
 from isthmus.discovery.program import Op, Ref
 
 NEGLIGIBLE = 2.3e-16

@@ -6,7 +6,7 @@ typed as the norms they are.
 
 from __future__ import annotations
 
-from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.program import Op, Ref
 
 MEAN_OF_SQUARES = "isthmus.mean_of_squares"

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.charts import Carry, Mean, Part
-from isthmus.discovery.gauge.chains import addends, vector
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, along, core, only_along, varies
-from isthmus.discovery.gauge.passing import passed, unseen
-from isthmus.discovery.gauge.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.graphs.chains import addends, vector
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, core, only_along, varies
+from isthmus.discovery.gauge.graphs.passing import passed, unseen
+from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op, Ref
 
 BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})

@@ -6,9 +6,9 @@ becomes the operator that it is.
 
 from __future__ import annotations
 
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import same
-from isthmus.discovery.gauge.squares import MEAN_OF_SQUARES, squared
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import same
+from isthmus.discovery.gauge.idioms.squares import MEAN_OF_SQUARES, squared
 from isthmus.discovery.program import Op, Ref
 
 

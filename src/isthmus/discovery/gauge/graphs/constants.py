@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graph import Graph
+from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.program import Op, Ref
 
 LARGEST = 1 << 22

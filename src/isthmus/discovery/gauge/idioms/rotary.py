@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.constants import Constants, run
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import MOVING, SAME, varies
+from isthmus.discovery.gauge.graphs.constants import Constants, run
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"

@@ -7,15 +7,13 @@ be stretched, and raised by any multiple of the other features, if those readers
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
+from isthmus.algebra.charts.step import Working
 from isthmus.ground.matrices import helmert
-
-if TYPE_CHECKING:
-    from isthmus.algebra.charts import Working
 
 Places: TypeAlias = "tuple[tuple[str, int], ...]"
 """Parameters, each with the dimension along which the stream's features stand."""
@@ -46,6 +44,29 @@ class Shared:
         """Put them back."""
         means = x.pop(self.into)[torch.tensor(self.sets)]
         x[self.name] = x[self.name] + means.reshape(x[self.name].shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The size of the first of some parameters, taken out of all of them."""
+
+    names: tuple[str, ...]
+    into: str
+    kind: ClassVar[str] = "level"
+
+    def forward(self, x: Working) -> None:
+        """Divide all by the root mean square of the first."""
+        level = x[self.names[0]].square().mean().sqrt()
+        level = torch.where(level == 0, torch.ones_like(level), level)
+        for name in self.names:
+            x[name] = x[name] / level
+        x[self.into] = level.reshape(1)
+
+    def back(self, x: Working) -> None:
+        """Multiply."""
+        level = x.pop(self.into)
+        for name in self.names:
+            x[name] = x[name] * level
 
 
 @dataclass(frozen=True, slots=True)

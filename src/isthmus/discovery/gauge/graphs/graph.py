@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from isthmus.algebra.charts import Step
-from isthmus.discovery.gauge.free import Free
-from isthmus.discovery.gauge.labels import Moves
+from isthmus.discovery.gauge.graphs.free import Free
+from isthmus.discovery.gauge.graphs.labels import Moves
 from isthmus.discovery.program import PLAIN, Op, Program, Ref, Shape
 
 

@@ -7,13 +7,12 @@ Behind ``γ x̂ + β`` a reader does not see ``a (1/γ)ᵀ``, but for a constant
 from __future__ import annotations
 
 from isthmus.algebra.charts import Tap
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.gains import gain
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.means import onward
-from isthmus.discovery.gauge.norms import is_bare
-from isthmus.discovery.gauge.readers import Linear, bias_of, linear
-from isthmus.discovery.gauge.shifts import steady
+from isthmus.discovery.gauge.graphs.along import is_bare, onward
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.passes.gains import gain
+from isthmus.discovery.gauge.passes.shifts import steady
 from isthmus.discovery.program import Op
 
 

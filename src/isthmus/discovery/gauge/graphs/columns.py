@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, moved, only_along
-from isthmus.discovery.gauge.readers import Linear, linear
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import ABSENT, moved, only_along
+from isthmus.discovery.gauge.graphs.readers import Linear, linear
 from isthmus.discovery.program import Op, Ref
 
 LARGEST = 1 << 22

@@ -14,15 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isthmus.algebra.charts import Step
-from isthmus.algebra.waves import HALF_TURN, Rise, Turn, Wrap
-from isthmus.discovery.gauge.chains import vector
-from isthmus.discovery.gauge.columns import Arrival, arrivals
-from isthmus.discovery.gauge.free import Free, Move, because
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import along, moved
-from isthmus.discovery.gauge.passing import passed
-from isthmus.discovery.gauge.readers import Linear, bias_of, linear
+from isthmus.algebra.charts import HALF_TURN, Rise, Step, Turn, Wrap
+from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.columns import Arrival, arrivals
+from isthmus.discovery.gauge.graphs.free import Free, Move, because
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import along, moved
+from isthmus.discovery.gauge.graphs.passing import passed
+from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
 from isthmus.discovery.program import Op
 
 RISES = {"exp": 1.0, "exp2": math.log(2.0)}

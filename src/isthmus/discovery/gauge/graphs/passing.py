@@ -7,10 +7,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graph import Graph
-from isthmus.discovery.gauge.labels import ABSENT, varies
-from isthmus.discovery.gauge.means import AVERAGES, SOFTMAX, passes, spatial
-from isthmus.discovery.gauge.norms import is_bare
+from isthmus.discovery.gauge.graphs.along import AVERAGES, SOFTMAX, is_bare, passes, spatial
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.graphs.labels import ABSENT, varies
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"

@@ -1,0 +1,168 @@
+"""Steps at vectors: gains multiplied into weights, biases that others make up for, parts apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.charts.step import Working, without_zeros
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A weight as a linear map: which dimension is put out, which is taken in.
+
+    Further dimensions (a kernel) are summed over. ``groups`` as in a grouped convolution.
+    """
+
+    weight: str
+    out: int
+    into: int
+    groups: int = 1
+
+    def apply(self, weight: Tensor, vector: Tensor) -> Tensor:
+        """What the map makes of a vector that is the same everywhere."""
+        matrix = weight.movedim((self.out, self.into), (0, 1))
+        matrix = matrix.flatten(2).sum(2) if matrix.dim() > 2 else matrix
+        if self.groups == 1:
+            return matrix @ vector
+        rows = matrix.reshape(self.groups, -1, matrix.shape[1])
+        return (rows @ vector.view(self.groups, -1, 1)).flatten()
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A number added: a gain stored as its difference from one."""
+
+    name: str
+    amount: float
+    kind: ClassVar[str] = "offset"
+
+    def forward(self, x: Working) -> None:
+        """Add."""
+        x[self.name] = x[self.name] + self.amount
+
+    def back(self, x: Working) -> None:
+        """Take off."""
+        x[self.name] = x[self.name] - self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A gain multiplied into the weights beside it, along one dimension of each."""
+
+    gain: str
+    weights: tuple[tuple[str, int], ...]
+    kind: ClassVar[str] = "gain"
+
+    def forward(self, x: Working) -> None:
+        """Multiply; where the gain is zero, what it silenced is set to zero and the gain to one."""
+        for name, dim in self.weights:
+            x[name] = x[name] * self._along(x[self.gain], x[name], dim)
+        x[self.gain] = without_zeros(self.gain, x[self.gain])
+
+    def back(self, x: Working) -> None:
+        """Divide."""
+        for name, dim in self.weights:
+            x[name] = x[name] / self._along(x[self.gain], x[name], dim)
+
+    def _along(self, gain: Tensor, weight: Tensor, dim: int) -> Tensor:
+        return columns(gain.flatten().expand(weight.shape[dim]), weight, dim)
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A constant added at one place, made up for at another: ``target += L source``.
+
+    ``take[i]`` is the entry of the source that reaches coordinate i, or -1; None: each its own.
+    Without a layout the source is added as it is, along the target's last dimensions.
+    """
+
+    source: str
+    target: str
+    layout: Layout | None = None
+    take: tuple[int, ...] | None = None
+    factor: float = 1.0
+    kind: ClassVar[str] = "carry"
+
+    def forward(self, x: Working) -> None:
+        """Make up for it."""
+        x[self.target] = x[self.target] + self._carried(x)
+
+    def back(self, x: Working) -> None:
+        """Undo."""
+        x[self.target] = x[self.target] - self._carried(x)
+
+    def _carried(self, x: Working) -> Tensor:
+        vector = self.factor * x[self.source].flatten()
+        if self.take is not None:
+            vector = taken(vector, self.take)
+        target = x[self.target]
+        if self.layout is not None:
+            return self.layout.apply(x[self.layout.weight], vector).reshape(target.shape)
+        rest = list(target.shape)
+        while rest and math.prod(rest) > vector.numel():
+            rest.pop(0)
+        return vector.reshape(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some entries of a parameter as a coordinate of their own; zero is left in their place."""
+
+    name: str
+    into: str
+    entries: tuple[int, ...]
+    kind: ClassVar[str] = "part"
+
+    def forward(self, x: Working) -> None:
+        """Take the entries out."""
+        index = torch.tensor(self.entries)
+        flat = x[self.name].flatten().clone()
+        x[self.into] = flat[index]
+        flat[index] = 0.0
+        x[self.name] = flat.reshape(x[self.name].shape)
+
+    def back(self, x: Working) -> None:
+        """Put them back."""
+        index = torch.tensor(self.entries)
+        flat = x[self.name].flatten().clone()
+        flat[index] = x.pop(self.into)
+        x[self.name] = flat.reshape(x[self.name].shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A free coordinate as one vector; a shift in homogeneous coordinates, with a one behind."""
+
+    name: str
+    shape: tuple[int, ...]
+    homogeneous: bool
+    kind: ClassVar[str] = "flat"
+
+    def forward(self, x: Working) -> None:
+        """Flatten."""
+        flat = x[self.name].flatten()
+        x[self.name] = torch.cat([flat, flat.new_ones(1)]) if self.homogeneous else flat
+
+    def back(self, x: Working) -> None:
+        """The shape it had."""
+        flat = x[self.name][:-1] if self.homogeneous else x[self.name]
+        x[self.name] = flat.reshape(self.shape)
+
+
+def taken(vector: Tensor, take: tuple[int, ...]) -> Tensor:
+    """Entries of a vector; zero where -1 is asked for."""
+    flat = vector.flatten()
+    return torch.cat([flat, flat.new_zeros(1)])[list(take)]
+
+
+def columns(factors: Tensor, weight: Tensor, dim: int) -> Tensor:
+    """Factors laid along one dimension of a weight."""
+    shape = [1] * weight.dim()
+    shape[dim] = factors.numel()
+    return factors.reshape(shape)

@@ -1,0 +1,1 @@
+"""Graphs: programs that can be rewritten, and how they are read."""

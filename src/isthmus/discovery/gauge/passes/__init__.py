@@ -1,0 +1,1 @@
+"""Passes: each takes redundant coordinates of one kind out of a program."""
