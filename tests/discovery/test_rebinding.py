@@ -121,7 +121,8 @@ def test_the_group_is_that_of_the_same_program_without_writes() -> None:
     def kind(inplace: bool) -> nn.Module:
         return nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=inplace),
-            nn.Dropout(0.5, inplace), nn.Conv2d(4, 5, 3), nn.SiLU(inplace=inplace), nn.Flatten(), nn.Linear(80, 2),
+            nn.Dropout(0.5, inplace), nn.Conv2d(4, 5, 3), nn.SiLU(inplace=inplace),
+            nn.Flatten(), nn.Linear(80, 2),
         )  # fmt: skip
 
     image = torch.zeros(2, 3, 8, 8)
