@@ -114,7 +114,11 @@ class _Reader:
 
     def program(self) -> Program:
         signature = self.exported.graph_signature
-        held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        held = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
         graph = self.exported.graph_module
         for node in graph.graph.nodes:
             if node.op == "placeholder":

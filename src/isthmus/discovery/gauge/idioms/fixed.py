@@ -1,0 +1,48 @@
+"""Fixed places: an index by integers that the program holds is a slice, if they count evenly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from isthmus.discovery.gauge.graphs.constants import Constants
+from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.program import Op, Ref
+
+
+def slice_fixed(graph: Graph) -> None:
+    """Rewrite every such index along one dimension."""
+    constants = Constants(graph)
+    for op in graph:
+        found = _one(op)
+        if found is None or found[1].name not in graph.inert:
+            continue
+        source, index, dim = found
+        places = constants.value(index.name)
+        span = None if places is None else _evenly(places, graph.size(source.name)[dim])
+        if span is not None:
+            names = ("start", "end", "step")
+            arguments = {"self": source, "dim": dim, **dict(zip(names, span, strict=True))}
+            graph.retarget(op, "slice", arguments, torch.ops.aten.slice.Tensor)
+
+
+def _one(op: Op) -> tuple[Ref, Ref, int] | None:
+    """What is read, by which integers, along which dimension, if it is one."""
+    source = op.arguments.get("self")
+    if op.target == "index_select":
+        index, dim = op.arguments["index"], int(op.arguments["dim"])
+        return source, index, dim % len(op.shapes[0].sizes)  # type: ignore[return-value]
+    if op.target != "index" or not isinstance(source, Ref):
+        return None
+    there = [(k, i) for k, i in enumerate(op.arguments["indices"]) if isinstance(i, Ref)]
+    return (source, there[0][1], there[0][0]) if len(there) == 1 else None
+
+
+def _evenly(places: Tensor, size: int) -> tuple[int, int, int] | None:
+    """Start, end and step, if the places rise by the same step each time."""
+    if places.dim() != 1 or places.dtype not in (torch.int32, torch.int64) or not len(places):
+        return None
+    listed = [int(k) % size for k in places]
+    step = listed[1] - listed[0] if len(listed) > 1 else 1
+    span = range(listed[0], listed[-1] + 1, step) if step > 0 else range(0)
+    return (span.start, span.stop, step) if list(span) == listed else None
