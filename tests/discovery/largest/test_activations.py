@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.discovery.largest.conftest import Move, Row, Subject, added
+from tests.discovery.largest.conftest import Move, Row, Subject, added, scaled
 from torch import Tensor, nn
 
 Function = Callable[[Tensor], Tensor]
@@ -139,7 +139,45 @@ def slopes(m: Any, x: Tensor) -> Tensor:
     return out
 
 
+def inverted(units: slice) -> Move:
+    """What a learned slope leaves of a flip: z and sz change places."""
+
+    def move(params: dict[str, Tensor]) -> None:
+        slope = params["act.weight"]
+        old = slope[units].clone() if len(slope) > 1 else slope.clone()
+        params["down.weight"][:, units] *= old
+        slope[units if len(slope) > 1 else slice(None)] = 1 / old
+
+    return move
+
+
+def same_form(params: dict[str, Tensor]) -> None:
+    """Two units turned so that the quadratic form of the one output stays."""
+    weights = params["down.weight"][0]
+    a, b = next((a, b) for a in range(3) for b in range(a) if weights[a] * weights[b] > 0)
+    ratio = (weights[a] / weights[b]).sqrt()
+    for part in ("up.weight", "up.bias"):
+        one, two = params[part][a].clone(), params[part][b].clone()
+        params[part][a] = 0.6 * one + 0.8 / ratio * two
+        params[part][b] = 0.6 * two - 0.8 * ratio * one
+
+
+def into_linear(params: dict[str, Tensor]) -> None:
+    """gelu(z) = z + gelu(-z), and the linear layer takes z."""
+    column = params["down.weight"][:, 0]
+    params["skip.weight"] += torch.outer(column, params["up.weight"][0])
+    params["skip.bias"] += column * params["up.bias"][0]
+    params["up.weight"][0] *= -1
+    params["up.bias"][0] *= -1
+
+
 HALF = math.pi / 3
+FORM = Subject(lambda m, x: m.down(m.up(x) ** 2), {"up": (6, 8), "down": (8, 1)})
+BESIDE = Subject(
+    lambda m, x: m.down(F.gelu(m.up(x))) + m.skip(x),
+    {"up": (6, 8), "down": (8, 4), "skip": (6, 4)},
+)
+ONE_SLOPE = Subject(slopes, {"up": (6, 8), "act": nn.PReLU, "down": (8, 4)})
 SINE = folded(lambda m, x: m.down(torch.sin(3 * m.up(x))))
 COSINE = folded(lambda m, x: m.down(torch.cos(3 * m.up(x))))
 EXPONENTIAL = folded(lambda m, x: m.down(torch.exp(m.up(x))))
@@ -200,10 +238,23 @@ TABLE |= {
         ((added(0.7, "up.bias", only=slice(0, 2)), into_constant(0.7)),), at="up.bias.shift:0",
     ),
     "slopes of their own": Row(
-        PRELU, "M⁺(8)", ("swap", "stretch"), ("flip", "turn"), WRITE, READ, along="act.weight:0"
+        PRELU, "M⁺(8)", ("swap", "stretch"), ("flip", "turn"), WRITE, READ, along="act.weight:0",
+        missed=(("flip 0", inverted(ONE)),),
+    ),
+    "a slope in common": Row(
+        ONE_SLOPE, "M⁺(8)", ("swap", "stretch"), ("flip", ("flip 0", inverted(ONE))), WRITE, READ,
+        missed=(("flip 0,1,2,3,4,5,6,7", inverted(slice(None))),),
     ),
     "logarithm": Row(
-        hidden(lambda x: torch.log(x.abs())), "B(8)", ("swap",), ("stretch", "turn"), WRITE, READ
+        hidden(lambda x: torch.log(x.abs())), "B(8)", ("swap",), ("stretch", "turn"), WRITE, READ,
+        missed=((scaled(2.0, "up.weight", "up.bias", only=ONE), into_constant(math.log(2.0))),),
+    ),
+    "square, one output": Row(
+        FORM, "M(8)", ("swap", "stretch", "flip"), ("turn",), WRITE, READ, carried=torch.square,
+        missed=(same_form,),
+    ),
+    "gelu beside a linear layer": Row(
+        BESIDE, "S(8)", ("swap",), ("flip", "stretch"), WRITE, READ, missed=(into_linear,)
     ),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.discovery.largest.conftest import Move, Row, Subject, added, shift
-from torch import Tensor
+from torch import Tensor, nn
 
 TEXT = (2, 5, 6)
 ALL: dict[str, Any] = {"q": (6, 8), "k": (6, 8), "v": (6, 8), "o": (8, 4)}
@@ -43,6 +43,14 @@ def grouped(m: Any, x: Tensor) -> Tensor:
     q, k, v = heads(m, x)
     mixed = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
     return joined(m, mixed)
+
+
+def gated(m: Any, x: Tensor) -> Tensor:
+    """What the heads give is gated entry by entry."""
+    q, k, v = heads(m, x)
+    mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    out: Tensor = m.o(mixed * torch.sigmoid(m.gate(x)))
+    return out
 
 
 def crossed(m: Any, x: Tensor) -> Tensor:
@@ -87,6 +95,9 @@ def near(width: int) -> Tensor:
 
 PLAIN = Subject(scored(lambda m, s: s), ALL, TEXT)
 FOLDED = Subject(scored(lambda m, s: s), ALL, TEXT, "folded")
+BARE = Subject(
+    FOLDED.forward, {**ALL, "o": lambda: nn.Linear(8, 4, bias=False)}, TEXT, "folded"
+)  # fmt: skip
 CAPPED = Subject(scored(lambda m, s: 2 * torch.tanh(s / 2)), ALL, TEXT, "folded")
 SLOPES = Subject(
     scored(lambda m, s: s + ORDER.to(s) * torch.tensor([1.0, 0.5]).to(s).view(2, 1, 1)), ALL, TEXT
@@ -107,6 +118,7 @@ GROUPED = Subject(
     grouped, {"q": (6, 16), "k": (6, 8), "v": (6, 8), "o": (16, 4)}, TEXT
 )  # fmt: skip
 MULTI_QUERY = Subject(grouped, {"q": (6, 8), "k": (6, 4), "v": (6, 4), "o": (8, 4)}, TEXT)
+GATED = Subject(gated, {**ALL, "gate": (6, 8)}, TEXT)
 CROSSED = Subject(crossed, ALL, TEXT)
 LINEAR = Subject(linear(torch.clone), ALL, TEXT)
 BENT = Subject(linear(lambda y: F.elu(y) + 1), ALL, TEXT)
@@ -159,6 +171,9 @@ TABLE = {
     ),
     "key bias": Row(FOLDED, "R(8)", (SHIFT_KEY,), (shift("q.bias"),), at="k.bias:0"),
     "value bias": Row(FOLDED, "R(8)", (SHIFT_VALUE,), (shift("v.bias"),), at="v.bias:0"),
+    "value bias without an output bias": Row(
+        BARE, BLOCK, (), (shift("v.bias"),), at="v.bias:0"
+    ),
     "query bias": Row(FOLDED, BLOCK, (), (shift("q.bias"),), at="q.bias:0"),
     "cap, queries and keys": queries(CAPPED),
     "cap, key bias": Row(CAPPED, BLOCK, (), (SHIFT_KEY,), at="k.bias:0"),
@@ -201,6 +216,10 @@ TABLE = {
     ),
     "grouped, values": Row(
         GROUPED, BLOCK, ("shear 0 3",), ("only shear",), VALUE, "o.weight:1 o.weight:1+4", size=4
+    ),
+    "gate behind the heads": Row(
+        GATED, "S(2) × M(4)≀", ("swap 0 3", "stretch", "flip"), ("shear 0 3", "swap 0 4"), VALUE,
+        OUT, along="gate.weight:0 gate.bias:0",
     ),
     "one key for two queries": Row(
         MULTI_QUERY, "S(2) × GL(4)", (HEADS,), ("shear 0 1", "stretch 0,4", "swap 0 4"), QUERY,

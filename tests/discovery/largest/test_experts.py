@@ -128,8 +128,13 @@ TABLE: dict[str, Row] = {
     "renormalised, router": router(SHARP, (COMMON,), (SCALED, ONE_ROW), "R(6)"),
     "sigmoid, experts": permuted(APART),
     "sigmoid, router": router(APART, (), (COMMON, SCALED, ONE_ROW), "S(4)"),
-    # A choice without weights feels neither shifts nor scales of its scores: not found.
-    "the best alone, router": router(ONE, (COMMON, SCALED), (ONE_ROW,), "M(4)"),
+    "the best alone, router": Row(
+        ONE, "M(4)", (), (ONE_ROW,), at="router.weight:0", missed=(COMMON, SCALED)
+    ),
+    "the best alone, units of an expert": Row(
+        ONE, "M(5)", (), (on(0, "swap", UP, DOWN), across), at="up:2",
+        missed=(on(0, "swap", GATE, UP, DOWN), (on(0, "stretch", UP), on(0, "shrink", DOWN))),
+    ),
     "experts with a place of their own": Row(
         FIXED, "1(4)", (), ("swap",), EXPERTS, along=ROUTER, size=4, at="gate:0"
     ),

@@ -29,7 +29,7 @@ def fused(params: dict[str, Tensor]) -> None:
 
 
 WITH_GATE, WITH_UP, DOWN = "gate.weight:0 gate.bias:0", "up.weight:0 up.bias:0", "down.weight:1"
-SWIGLU = gated(F.silu)
+SWIGLU, BILINEAR = gated(F.silu), gated(torch.clone)
 
 
 def up(of: Subject, group: str, keeps: tuple[str, ...], breaks: tuple[str, ...]) -> Row:
@@ -47,12 +47,9 @@ TABLE = {
     "GLU, gate": gate(gated(torch.sigmoid), "M(8)", ("swap",), ("stretch", "flip")),
     "ReGLU, gate": gate(gated(F.relu), "M(8;2,1)", ("swap", "stretch"), ("flip", "turn")),
     "ReGLU, up": up(gated(F.relu), "M(8;2,1)", ("swap", "stretch", "flip"), ("turn",)),
-    "bilinear, gate": gate(
-        gated(torch.clone), "M(8;2,2)", ("swap", "stretch", "flip"), ("turn", "shear")
-    ),
-    "bilinear, up": up(
-        gated(torch.clone), "M(8;2,2)", ("swap", "stretch", "flip"), ("turn", "shear")
-    ),
+    "bilinear, gate": gate(BILINEAR, "M(8;2,2)", ("swap", "stretch", "flip"), ("turn", "shear")),
+    "bilinear, gate against up": Row(BILINEAR, "M(8;2,2)", (), ("turn",), WITH_UP, missed=(fused,)),
+    "bilinear, up": up(BILINEAR, "M(8;2,2)", ("swap", "stretch", "flip"), ("turn", "shear")),
     "tanh gate": gate(gated(torch.tanh), "M(8;1,2)", ("swap", "flip"), ("stretch", "turn")),
     "gate against up": Row(SWIGLU, "M(8)", (), (fused,), WITH_UP),
 }

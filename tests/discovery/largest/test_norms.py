@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.discovery.largest.conftest import Row, Subject, added, common, element, scaled, shift
+from tests.discovery.largest.conftest import (
+    Move,
+    Row,
+    Subject,
+    added,
+    common,
+    element,
+    scaled,
+    shift,
+)
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -49,7 +58,7 @@ def without_gain(params: Params) -> None:
     params["norm.weight"].fill_(1.0)
 
 
-def turned(word: str | None = None) -> Callable[[Params], None]:
+def turned(word: str | None = None, write: str = "up", read: str = "down") -> Move:
     """The stream turned; without a word, by a mirror that keeps the vector of ones."""
     ones = torch.ones(8, dtype=torch.float64)
     axis = torch.eye(8, dtype=torch.float64)[0] - ones / 8
@@ -57,9 +66,11 @@ def turned(word: str | None = None) -> Callable[[Params], None]:
     matrix = element(word, 8) if word else mirror
 
     def move(params: Params) -> None:
-        params["up.weight"] = matrix @ params["up.weight"]
-        params["up.bias"] = matrix @ params["up.bias"]
-        params["down.weight"] = params["down.weight"] @ torch.linalg.inv(matrix)
+        for name in write.split():
+            params[f"{name}.weight"] = matrix @ params[f"{name}.weight"]
+            params[f"{name}.bias"] = matrix @ params[f"{name}.bias"]
+        for name in read.split():
+            params[f"{name}.weight"] = params[f"{name}.weight"] @ torch.linalg.inv(matrix)
 
     return move
 
@@ -67,9 +78,15 @@ def turned(word: str | None = None) -> Callable[[Params], None]:
 LAYER, RMS = stream(lambda: nn.LayerNorm(8)), stream(lambda: nn.RMSNorm(8))
 BLUNT = folded(stream(lambda: nn.RMSNorm(8, eps=0.1)))
 SHARP = folded(stream(lambda: nn.RMSNorm(8, eps=1e-30)))
+POST = Subject(
+    lambda m, x: m.down(m.norm((y := m.up(x)) + m.back(F.gelu(m.inner(y))))),
+    {"up": (6, 8), "inner": (8, 9), "back": (9, 8), "norm": lambda: nn.LayerNorm(8),
+     "down": (8, 4)}, gauge="folded",
+)  # fmt: skip
 BATCH = channels(lambda: nn.BatchNorm1d(8, eps=0.0))
 RECTIFIED = channels(lambda: nn.BatchNorm1d(8, eps=0.0), F.relu)
 GROUPS = channels(lambda: nn.GroupNorm(2, 8))
+SHARP_GROUPS = channels(lambda: nn.GroupNorm(2, 8, eps=1e-30))
 INSTANCES = channels(lambda: nn.InstanceNorm1d(8, eps=1e-30, affine=True))
 MEAN = common("up.weight", "up.bias")
 
@@ -146,9 +163,16 @@ TABLE = {
         SHARP, "R⁺(1)", (scaled(2.0, "up.weight", "up.bias"),), (scaled(2.0, "up.weight"), MEAN),
         at="up.weight.level:0",
     ),
+    "behind the residual, stream": Row(
+        POST, "O(8|1)", ((without_gain, turned(None, "up back", "down inner")),),
+        ((without_gain, turned()), (without_gain, turned("turn"))), WRITE,
+    ),
     "BatchNorm, before": Row(
         BATCH, "M(8)", ("swap", "stretch"), ("flip", "turn"), MOMENTS,
         along=f"{BOTH} down.weight:1",
+    ),
+    "BatchNorm, signs": Row(
+        BATCH, "M(8)", ("flip",), ("turn", "stretch"), f"{MOMENTS} norm.weight:0"
     ),
     "BatchNorm, mean": Row(
         folded(BATCH), "R(8)", (shift("up.bias", "norm.running_mean"),), (shift("up.bias"),),
@@ -161,24 +185,28 @@ TABLE = {
     "GroupNorm": Row(
         GROUPS, "S(2) × S(4)≀", ("swap 0 3", "swap 0,1,2,3 4,5,6,7"),
         ("swap 0 4", "stretch 0", "flip 0"), WRITE, READ, along=BOTH,
+        missed=(scaled(-1.0, "up.weight", "up.bias", "norm.weight", only=slice(4)),),
+    ),
+    "GroupNorm without epsilon": Row(
+        SHARP_GROUPS, "S(2) × S(4)≀", ("swap 0 3",), ("stretch 0", "stretch 0,1,4,5"), WRITE,
+        along=f"{BOTH} {READ}", missed=(scaled(2.0, "up.weight", "up.bias", only=slice(4)),),
     ),
     "GroupNorm, common shifts": Row(
         folded(GROUPS), "R(2)", (added(0.7, "up.bias", only=slice(4)),),
         (added(0.7, "up.bias", only=slice(3)), shift("up.bias")), at="up.bias.shift:0",
     ),
     "InstanceNorm": Row(
-        # Stretches are true where epsilon is as good as none, and not found.
-        INSTANCES, "B(8)", ("swap", "flip", scaled(2.0, "up.weight", "up.bias", only=slice(1))),
-        ("turn",), f"{WRITE} norm.weight:0", "",
+        INSTANCES, "B(8)", ("swap", "flip"), ("turn",), f"{WRITE} norm.weight:0",
         along=f"norm.bias:0 {READ}",
+        missed=(scaled(2.0, "up.weight", "up.bias", only=slice(1)),),  # epsilon is none
     ),
     "InstanceNorm, gain and bias": Row(
         INSTANCES, "B(8)", (), ("swap", "stretch", "flip"), BOTH, READ
     ),
     "QK-norm": Row(
-        NORMED, "B(2) × M(4;1,3)", (("swap 0,4 1,5", gains), "flip 0,4", "flip 0,1,2,3",
-         "flip 0"),  # the last is no product of heads and coordinates: true, and not found
-        ("swap 0,4 1,5", ("swap 0 1", gains), "stretch 0,4", "turn 0 1"), QUERY, KEY
+        NORMED, "B(2) × M(4;1,3)", (("swap 0,4 1,5", gains), "flip 0,4", "flip 0,1,2,3"),
+        ("swap 0,4 1,5", ("swap 0 1", gains), "stretch 0,4", "turn 0 1"), QUERY, KEY,
+        missed=("flip 0",),
     ),
     "QK-norm, gains": Row(
         NORMED, "M(4;1,3)", ("stretch", "flip"), ("turn", "swap", "only stretch"),
@@ -191,13 +219,14 @@ TABLE = {
     "weight norm, directions": Row(
         WEIGHTS, "M(8;1,2)", ("stretch",), ("turn", "flip"), DIRECTION
     ),
+    "weight norm, both": Row(WEIGHTS, "M(8;1,2)", ("flip",), ("turn",), f"{SIZE} {DIRECTION}"),
     "weight norm, sizes": Row(
         WEIGHTS, "M(8;1,2)", ("flip",), ("stretch", "turn"), f"{SIZE} up.bias:0", READ
     ),
     "spectral norm": Row(
-        # The size of the whole is free, and not found.
-        SPECTRAL, "B(8)", ("swap", "flip", scaled(2.0, ORIGINAL)), ("stretch", "turn"),
+        SPECTRAL, "B(8)", ("swap", "flip"), ("stretch", "turn"),
         f"{ORIGINAL}:0 up.bias:0 up.parametrizations.weight.0._u:0", READ,
+        missed=(scaled(2.0, ORIGINAL),),
     ),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.discovery.largest.conftest import Move, Row, Subject, added
+from tests.discovery.largest.conftest import Move, Row, Subject, added, element
 from torch import Tensor, nn
 
 Params = dict[str, Tensor]
@@ -36,6 +36,19 @@ LSTM = recurrent(lambda: nn.LSTM(6, 8, batch_first=True))
 GRU = recurrent(lambda: nn.GRU(6, 8, batch_first=True))
 
 
+def peepholes(m: Any, x: Tensor) -> Tensor:
+    """An LSTM whose gates read the cell, entry by entry."""
+    h = c = x.new_zeros(2, 8)
+    found = []
+    for k in range(5):
+        i, f, g, o = (m.w(x[:, k]) + h @ m.u).chunk(4, -1)
+        c = torch.sigmoid(f + m.p[1] * c) * c + torch.sigmoid(i + m.p[0] * c) * torch.tanh(g)
+        h = torch.sigmoid(o + m.p[2] * c) * torch.tanh(c)
+        found.append(h)
+    out: Tensor = m.down(torch.stack(found, 1))
+    return out
+
+
 def scan(step: Callable[[Any, Tensor, int], Tensor], states: Tensor, m: Any) -> Tensor:
     """All states of a recurrence, one after another."""
     found = []
@@ -56,6 +69,23 @@ def diagonal(m: Any, x: Tensor) -> Tensor:
     """Every coordinate of the state decays by itself."""
     u = x @ m.b
     out: Tensor = scan(lambda m, h, k: h * m.a + u[:, k], x.new_zeros(2, 8), m) @ m.c
+    return out
+
+
+def cast(m: Any, x: Tensor) -> Tensor:
+    """The same from zeros of another precision."""
+    u = x @ m.b
+    start = torch.zeros(2, 8, dtype=torch.float16).to(x.dtype)
+    out: Tensor = scan(lambda m, h, k: h * m.a + u[:, k], start, m) @ m.c
+    return out
+
+
+def turning(m: Any, x: Tensor) -> Tensor:
+    """Every coordinate of the state is complex: it turns and decays."""
+    a, b = torch.view_as_complex(m.a), torch.view_as_complex(m.b)
+    u = torch.einsum("ntd,dh->nth", x.to(b.dtype), b)
+    h = scan(lambda m, h, k: h * a + u[:, k], u.new_zeros(2, 8), m)
+    out: Tensor = torch.einsum("nthr,hrf->ntf", torch.view_as_real(h), m.c)
     return out
 
 
@@ -98,8 +128,11 @@ def weighted_keys(m: Any, x: Tensor) -> Tensor:
     return out
 
 
+PEEPHOLES = Subject(peepholes, {"w": (6, 32), "u": [8, 32], "p": [3, 8], "down": (8, 4)}, TEXT)
 DENSE = Subject(linear_recurrence, {"a": [8, 8], "b": [6, 8], "c": [8, 4]}, TEXT)
 DIAGONAL = Subject(diagonal, {"a": [8], "b": [6, 8], "c": [8, 4]}, TEXT)
+CAST = Subject(cast, {"a": [8], "b": [6, 8], "c": [8, 4]}, TEXT)
+COMPLEX = Subject(turning, {"a": [8, 2], "b": [6, 8, 2], "c": [8, 2, 4]}, TEXT)
 MAMBA = Subject(
     selective,
     {"inner": (6, 6), "gate": (6, 6), "read": (6, 19), "time": (3, 6), "logs": [6, 8],
@@ -134,6 +167,13 @@ def exchanged(*names: str, among: tuple[int, int] = (0, 1), dim: int = 0) -> Mov
     return move
 
 
+def rotated(params: Params) -> None:
+    """The first complex coordinate of the state, times a number of length one."""
+    turn = element("turn", 2)
+    params["b"][:, 0] = params["b"][:, 0] @ turn.T
+    params["c"][0] = turn @ params["c"][0]
+
+
 TABLE = {
     "tanh recurrence": Row(
         TANH, "B(8)", ("swap", "flip"), ("stretch", "turn", "only flip"), STATE, BACK
@@ -148,6 +188,13 @@ TABLE = {
     "LSTM, all gates": Row(
         LSTM, "B(8)", ("swap",), ("flip", "stretch"), gates(0, 8, 16, 24), BACK
     ),
+    "LSTM with peepholes, cells": Row(
+        PEEPHOLES, "B(8)", ("flip", "swap"), ("stretch", "turn", "only flip"),
+        "w.weight:0+16 w.bias:0+16 u:1+16 p:1", f"u:0 {READ}",
+        along="w.weight:0 w.weight:0+8 w.weight:0+24 w.bias:0 w.bias:0+8 w.bias:0+24 "
+        "u:1 u:1+8 u:1+24", at="w.weight:0+16",
+    ),
+    "LSTM with peepholes, holes alone": Row(PEEPHOLES, "B(8)", (), ("flip", "swap"), "p:1"),
     "LSTM, a gate alone": Row(LSTM, "B(8)", (), ("swap",), gates(0)),
     "GRU, candidates": Row(
         GRU, "B(8)", ("flip", "swap"), ("stretch", "turn", "only flip"), gates(16), BACK,
@@ -159,6 +206,13 @@ TABLE = {
     ),
     "diagonal state": Row(
         DIAGONAL, "M(8)", ("swap", "stretch", "flip"), ("turn", "shear"), "b:1", "c:0", along="a:0"
+    ),
+    "state of zeros cast": Row(
+        CAST, "1", (), ("turn",), "b:1", "c:0", along="a:0", missed=("swap", "stretch")
+    ),
+    "complex state": Row(
+        COMPLEX, "M(8)", ("swap", "stretch", "flip"), ("turn",), "b:1", "c:0", along="a:0",
+        missed=(rotated,),
     ),
     "Mamba, states": Row(
         MAMBA, "M(8)", ("swap", "stretch", "flip"), ("turn", "shear"), ROW_B, ROW_C, along="logs:1",
@@ -198,10 +252,9 @@ TABLE = {
     "RWKV, keys": Row(
         RWKV, "M(8)", (), ("flip", "stretch", "swap"), "k.weight:0 k.bias:0", "out.weight:1"
     ),
-    # Numerator and denominator share the factor of a key's bias, which is not found to be free.
     "RWKV, key bias": Row(
-        RWKV, "M(8)", (added(0.7, "k.bias"),), (added(0.7, "k.weight"), added(0.7, "bonus")),
-        at="k.bias:0",
+        RWKV, "M(8)", (), (added(0.7, "k.weight"), added(0.7, "bonus")), at="k.bias:0",
+        missed=(added(0.7, "k.bias"),),
     ),
 }  # fmt: skip
 

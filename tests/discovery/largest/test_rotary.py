@@ -68,6 +68,14 @@ HALVES = Subject(attention(halves, 1.0, 0.1), ALL, TEXT, "folded")
 NEIGHBOURS = Subject(attention(neighbours, 1.0, 0.1), ALL, TEXT, "folded")
 EQUAL = Subject(attention(halves, 0.5, 0.5), ALL, TEXT, "folded")
 PART = Subject(attention(part, 1.0), ALL, TEXT, "folded")
+ONE_PLANE = Subject(
+    lambda m, x: m.o(
+        F.scaled_dot_product_attention(
+            halves(m.q(x), *angles(x, 1.0)), halves(m.k(x), *angles(x, 1.0)), m.v(x)
+        )
+    ),
+    {"q": (6, 2), "k": (6, 2), "v": (6, 8), "o": (8, 4)}, TEXT, "folded",
+)  # fmt: skip
 GROUPED = Subject(
     attention(halves, 1.0, 0.1), {"q": (6, 16), "k": (6, 8), "v": (6, 8), "o": (16, 4)}, TEXT
 )
@@ -104,10 +112,13 @@ TABLE = {
     "value bias": Row(
         HALVES, "R(8)", (shift("v.bias", into="o"),), (shift("v.bias"),), at="v.bias:0"
     ),
-    # Planes of one speed may be mixed, too (GL(2) over the complex numbers), which is not found.
-    "equal speeds": queries(
-        EQUAL, PLANES, ("turn 0 2", "swap 0,2 1,3", "shear 0,2 1,3"),
-        ("stretch 0", "flip 0", "swap 0 1"),
+    "equal speeds": Row(
+        EQUAL, PLANES, ("turn 0 2",), ("stretch 0", "flip 0", "swap 0 1"), QUERY, KEY,
+        missed=("swap 0,2 1,3", "shear 0,2 1,3"),
+    ),
+    "one plane": Row(
+        ONE_PLANE, "SO(2)", ("turn",), ("stretch 0", "flip 0", "shear"), QUERY, KEY, size=2,
+        missed=("stretch 0,1",),
     ),
     "grouped queries": Row(
         GROUPED, "S(2) × R*(2)≀", ("stretch 0,2",), ("only stretch 0,2", "turn 0 1"), KEY,

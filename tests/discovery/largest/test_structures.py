@@ -101,6 +101,14 @@ SQUEEZED = written(
     lambda m, x: m.down((y := F.relu(m.up(x))) * torch.sigmoid(m.s(y.mean(1, keepdim=True)))),
     (2, 5, 6), **UP_DOWN, s=(8, 8),
 )  # fmt: skip
+LEARNED = written(
+    lambda m, x: m.down(F.gelu(m.mid(m.up(x) + m.place))), (2, 5, 6), **UP_DOWN, mid=(8, 8),
+    place=[5, 8],
+)  # fmt: skip
+CONSTANT = written(
+    lambda m, x: m.down(F.gelu(m.mid(m.up(x) + torch.arange(40).to(x).sin().view(5, 8)))),
+    (2, 5, 6), **UP_DOWN, mid=(8, 8),
+)  # fmt: skip
 LOGITS = Subject(lambda m, x: m.up(x).softmax(-1), {"up": (6, 8)}, gauge="folded")
 TIED_LOGITS = language(blunt, head=False)
 UNTIED = language(blunt, head=True)
@@ -125,6 +133,10 @@ TABLE = {
     "LoRA": Row(LORA, "GL(8)", ("shear", "stretch", "flip"), ("only shear",), "up:0", "down:1"),
     "LoRA, base": Row(LORA, "1", (), (common("w"),), at="w:0"),
     "DoRA": Row(DORA, "GL(8)", ("shear", "stretch"), ("only shear",), "up:0", "down:1"),
+    "DoRA, rows": Row(
+        DORA, "R*(4)", ("stretch", ("flip 0", scaled(-1.0, "size", only=slice(1)))),
+        ("flip", "swap", ("stretch 0", scaled(2.0, "size", only=slice(1)))), "w:0 down:0", size=4,
+    ),
     "factored layer": Row(FACTORED, "GL(8)", ("shear", "turn"), ("only shear",), WRITE, READ),
     "residual without norm": Row(
         RESIDUAL, "GL(8)", ("shear", "turn", "stretch"), ("only shear",),
@@ -137,10 +149,10 @@ TABLE = {
         SKIPPED, "M⁺(8)", ("swap", "stretch"), ("flip", "turn"),
         f"{WRITE} back.weight:0 back.bias:0", "inner.weight:1 down.weight:1",
     ),
-    # The two axes are summed over together, and so may be mixed together, which is not found.
     "einsum": Row(
-        EINSUM, "GL(4)≀", (jointly("turn 0 3"), jointly("shear 4 5"), jointly("shear 0 4")),
+        EINSUM, "GL(4)≀", (jointly("turn 0 3"), jointly("shear 4 5")),
         ("only shear",), at="a:2", writers="a:1", readers="b:0", size=2,
+        missed=(jointly("shear 0 4"),),
     ),
     "einsum behind a bend": Row(
         BENT_EINSUM, "B(4)≀", ("swap", "flip"), ("stretch", "turn"), "a:2", "b:1", size=4
@@ -165,10 +177,10 @@ TABLE = {
         SLICED, "B(3)", ("swap 0 2", "flip 0"), ("stretch 0", "turn 0 2"), WRITE,
         f"{READ} few.weight:1", size=3,
     ),
-    # To the rest may be added what is in the slice, too, which is not found.
     "slice, rest": Row(
-        SLICED, "GL(5)", ("turn 3 4", "shear 4 5", "shear 3 0"),
+        SLICED, "GL(5)", ("turn 3 4", "shear 4 5"),
         ("turn 2 3", "swap 2 3", "shear 0 3"), WRITE, READ, at="up.weight:0+3",
+        missed=("shear 3 0",),
     ),
     "squeezed and excited": Row(
         SQUEEZED, "M⁺(8)", ("stretch",), ("flip", "turn", "swap"), WRITE, f"{READ} s.weight:1"
@@ -185,6 +197,12 @@ TABLE = {
     "untied embedding": Row(
         UNTIED, "O(8)", ((kept, "turn"), (kept, "flip")), ("turn", (kept, "shear")),
         "token.weight:1", "head.weight:1",
+    ),
+    "learned positions": Row(
+        LEARNED, "GL(8)", ("shear",), ("only shear",), f"{WRITE} place:1", "mid.weight:1"
+    ),
+    "positions that are constant": Row(
+        CONSTANT, "1", (), ("swap", "flip"), WRITE, "mid.weight:1"
     ),
     "tokens": Row(UNTIED, "1", (), ("swap",), "token.weight:0", at="token.weight:0"),
 }  # fmt: skip
