@@ -86,7 +86,8 @@ def made_up(params: Params) -> None:
     before = params["norm.bias"] @ params["w"]
     shift("norm.bias")(params)
     left = before - params["norm.bias"] @ params["w"]
-    params["w"] += left / params["norm.bias"].sum()
+    mean = 1 / params["norm.weight"]
+    params["w"] += torch.outer(mean, left / (mean @ params["norm.bias"]))
 
 
 def tokens(of: Subject, group: str, *, good: bool) -> Row:
