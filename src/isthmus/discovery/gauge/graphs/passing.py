@@ -82,11 +82,17 @@ def _lost(graph: Graph, name: str, dim: int) -> bool:
 
 def _masked(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Scores that are hidden stay hidden."""
+    if op.target not in ("masked_fill", "where"):
+        return None
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
     if op.target == "masked_fill":
         fill = op.arguments.get("value")
-        hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
-        return [(op.outputs[0], dim)] if hidden and op.arguments["self"] == Ref(name) else None
-    return None
+    else:
+        fill = op.arguments.get("other" if here == ["self"] else "self")
+    hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
+    alone = here == ["self"] or (here == ["other"] and op.target == "where")
+    same = graph.size(op.outputs[0]) == graph.size(name)
+    return [(op.outputs[0], dim)] if hidden and alone and same else None
 
 
 def _sum(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:

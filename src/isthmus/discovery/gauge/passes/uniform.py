@@ -14,12 +14,13 @@ from torch import Tensor
 from isthmus.algebra.charts import Shared
 from isthmus.discovery.gauge.graphs.along import SOFTMAX, is_bare
 from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.graphs.labels import ABSENT, along, moved
 from isthmus.discovery.gauge.graphs.passing import groups_of, passed
 from isthmus.discovery.gauge.graphs.readers import bias_of, linear
-from isthmus.discovery.gauge.passes.shifts import Fate, follow
+from isthmus.discovery.gauge.passes.shifts import follow
 from isthmus.discovery.program import Op, Ref
 
 
