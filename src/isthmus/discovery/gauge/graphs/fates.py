@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -34,7 +35,11 @@ class Fate:
         self.felt.update(k for k in torch.unique(core(labels)).tolist() if k != ABSENT)
 
     def carry(self, graph: Graph, target: str, hop: Hop, factor: float) -> None:
-        """A later bias makes up for what arrives at it."""
+        """A later bias makes up for what arrives at it, if it is known how much."""
+        if math.isnan(factor):
+            take = hop.take if hop.take is not None else range(self.size)
+            self.felt.update(k for k in take if k != ABSENT)
+            return
         centred = tuple(sorted(graph.centred.get(target, ())))
         self.carries.append(Carry(self.source, target, (hop,), factor, centred))
 

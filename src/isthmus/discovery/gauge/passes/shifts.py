@@ -201,7 +201,7 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
     sizes = graph.size(result)
     rest = Fate(fate.source, sizes[reader.result])
     follow(graph, result, along(sizes, reader.result), rest)
-    if rest.felt:
+    if rest.felt or (rest.carries and math.isnan(times)):
         fate.feel(labels)
         return
     for carry in rest.carries:
