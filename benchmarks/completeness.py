@@ -18,7 +18,7 @@ def main(words: list[str]) -> None:
     parser = options(__doc__, runs=1)
     parser.add_argument("--only", metavar="WORD", help="models whose name contains this")
     parser.add_argument("--tag", default="smooth", help='models of this kind; "all" for every one')
-    parser.add_argument("--most", type=int, default=1500, help="largest number of parameters")
+    parser.add_argument("--most", type=int, default=1500, help="most parameters; small: any")
     chosen = parser.parse_args(words)
     use_threads(chosen.threads)
     found = [_count(one) for one in _cases(chosen.only, chosen.tag, chosen.most)]
@@ -54,7 +54,7 @@ def _cases(only: str | None, tag: str, most: int) -> list[Any]:
         return sum(t.numel() for t in state if t.is_floating_point())
 
     named = [one for one in zoo() if (only or "") in one.name and (tag == "all" or tag in one.tags)]
-    return [one for one in named if size(one) <= most]
+    return [one for one in named if "small" in one.tags or size(one) <= most]
 
 
 def _count(one: Any) -> dict[str, Any]:

@@ -215,6 +215,9 @@ def test_inputs_cover_what_is_allowed_and_no_more():
     seen = [next(source)[1] for _ in range(60)]
     assert {int(n) for one in seen for n in one["ids"].flatten()} == set(range(9))
     assert {int(n) for one in seen for n in one["places"]} == set(range(4))
+    # Every row has its turn before any other has its second: 8 of 9 in the first, 16 in two.
+    assert len({int(n) for n in seen[0]["ids"].flatten()}) == 8
+    assert {int(n) for one in seen[:2] for n in one["ids"].flatten()} == set(range(9))
     assert all(one["ids"].dtype == torch.int32 for one in seen)
     assert all(bool(one["mask"].all()) for one in seen)
     assert all(bool((one["x"] > 0).all()) for one in seen)

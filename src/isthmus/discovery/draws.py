@@ -30,20 +30,26 @@ WIDTHS = (1.0, 3.0)
 def draws(program: Program, example: Example, generator: torch.Generator) -> Iterator[Inputs]:
     """The example itself, then random inputs of its shapes and types, without end.
 
-    Integers that choose rows of a table are uniform over its rows; others lie between the
-    example's own least and greatest. Booleans, and whatever is not a tensor, stay.
+    Integers that choose rows of a table are dealt like cards, so that every row soon has its
+    turn; others lie between the example's own least and greatest. Booleans, and whatever is not
+    a tensor, stay.
     """
     yield double_inputs(example, generator)
     args, kwargs = as_inputs(example)
     names = _names(program, args, kwargs)
-    rows = {name: _table_rows(program, name) for name in names.values()}
+    decks = {
+        name: _Deck(rows, generator)
+        for name in names.values()
+        if (rows := _table_rows(program, name))
+    }
 
     def fresh(place: Any, value: Any, width: float) -> Any:
         if isinstance(value, (list, tuple)):
             return type(value)(fresh((place, k), v, width) for k, v in enumerate(value))
         if not isinstance(value, Tensor) or value.dtype is torch.bool:
             return value
-        made = _fresh(value, rows.get(names.get(place, "")), generator)
+        deck = decks.get(names.get(place, ""))
+        made = _fresh(value, generator) if deck is None else deck.deal(value)
         return made * width if made.is_floating_point() else made
 
     for width in itertools.cycle(WIDTHS):
@@ -53,7 +59,23 @@ def draws(program: Program, example: Example, generator: torch.Generator) -> Ite
         )
 
 
-def _fresh(value: Tensor, rows: int | None, generator: torch.Generator) -> Tensor:
+class _Deck:
+    """All rows of a table in random order, again and again."""
+
+    def __init__(self, rows: int, generator: torch.Generator) -> None:
+        self._rows, self._generator = rows, generator
+        self._left = torch.zeros(0, dtype=torch.int64)
+
+    def deal(self, like: Tensor) -> Tensor:
+        """The next rows, of this shape and type."""
+        while len(self._left) < like.numel():
+            more = torch.randperm(self._rows, generator=self._generator)
+            self._left = torch.cat([self._left, more])
+        dealt, self._left = self._left[: like.numel()], self._left[like.numel() :]
+        return dealt.reshape(like.shape).to(like.dtype)
+
+
+def _fresh(value: Tensor, generator: torch.Generator) -> Tensor:
     if value.is_floating_point():
         noise = torch.randn(value.shape, generator=generator, dtype=FLOAT)
         known = value.device.type != "meta" and value.numel() > 0
@@ -61,7 +83,7 @@ def _fresh(value: Tensor, rows: int | None, generator: torch.Generator) -> Tenso
         return noise.abs() if known and bool(value.any()) and bool((value >= 0).all()) else noise
     if value.is_complex():
         return torch.randn(value.shape, generator=generator, dtype=torch.complex128)
-    low, high = (0, rows) if rows else (int(value.min()), int(value.max()) + 1)
+    low, high = int(value.min()), int(value.max()) + 1
     return torch.randint(low, high, value.shape, generator=generator, dtype=value.dtype)
 
 

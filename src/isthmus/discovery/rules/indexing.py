@@ -17,7 +17,8 @@ from isthmus.discovery.nodes import Terms, settle, size_of
 from isthmus.discovery.rules.broadcast import broadcast
 from isthmus.discovery.rules.choosing import unitless
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 from isthmus.discovery.unify import match
 
 

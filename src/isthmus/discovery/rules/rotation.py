@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.discovery.nodes import NONE, PLANE
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("isthmus.rotary")

@@ -12,7 +12,8 @@ from isthmus.discovery.rules.counting import as_index
 from isthmus.discovery.rules.indexing import aligned, point, positions, same
 from isthmus.discovery.rules.shape import join
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 @rule("scatter", "scatter_add", "scatter_reduce")

@@ -27,7 +27,8 @@ class Entry:
         tags: What kind it is: "smooth" (as a function of its parameters) or "relu" (piecewise),
             "conv", "norm", "attention", "experts", "recurrent", "tokens" (integer inputs), "tied",
             "unused" (some parameters, such as a pooler's, are not read by this output), "hf"
-            (of transformers), "peers15" (the nets of the peer survey).
+            (of transformers), "small" (one block so narrow that its flat directions can be
+            counted), "peers15" (the nets of the peer survey).
         needs: The optional extra it needs, if any.
     """
 

@@ -9,6 +9,7 @@ from isthmus.testing.zoo.hugging_face import (
     experts,
     pairs,
     recurrent,
+    small,
     vision,
 )
 
@@ -17,5 +18,5 @@ __all__ = ["entries"]
 
 def entries() -> tuple[Entry, ...]:
     """Every architecture, family by family."""
-    families = (decoders, experts, encoders, pairs, vision, recurrent)
+    families = (decoders, experts, encoders, pairs, vision, recurrent, small)
     return tuple(one for family in families for one in family.entries())

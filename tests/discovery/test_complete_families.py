@@ -1,0 +1,34 @@
+"""Families of transformers of which every flat direction is explained."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from isthmus.discovery import completeness, discover
+from isthmus.testing.zoo import entry, randomise
+
+COMPLETE = (
+    "llama", "llama_two_layers", "qwen2", "qwen3", "phi3", "granite", "gemma", "gemma_tied",
+    "gemma2", "gemma3", "olmo", "olmo2", "phi", "gpt2", "gpt_neox", "starcoder2", "mixtral",
+    "qwen2_moe", "qwen3_moe", "olmoe", "mamba2", "mistral", "gpt_bigcode", "smollm3", "mpt",
+    "cohere", "cohere2", "glm4_one_head",
+)  # fmt: skip
+FAST = {"llama", "gemma_tied", "phi"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in COMPLETE]
+)
+def test_every_flat_direction_is_explained(name: str) -> None:
+    pytest.importorskip("transformers")
+    one = entry(f"hf_{name}_small")
+    model, example = randomise(one.build(), seed=3), one.example()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        symmetry = discover(model, example)
+    found = completeness(symmetry, model, example)
+    assert found.unexplained == (), found.moves()
+    assert found.complete
+    assert found.nullity > 0
