@@ -30,4 +30,4 @@ def rotary(call: Call) -> Tensor:
     typing.restrict(planes, NONE)
     # Nothing may vary along the two: they are mixed.
     typing.number(Tensor([*x.axes[:last], planes], x.dtype))
-    return call.make(x.axes)
+    return call.make([*x.axes[:last], [*pair, *planes]] if call.get("apart") else x.axes)
