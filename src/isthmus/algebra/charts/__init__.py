@@ -16,7 +16,6 @@ from isthmus.algebra.charts.norms import Readout as Readout
 from isthmus.algebra.charts.norms import Tap as Tap
 from isthmus.algebra.charts.step import GaugeWarning as GaugeWarning
 from isthmus.algebra.charts.step import Step as Step
-from isthmus.algebra.charts.streams import Level as Level
 from isthmus.algebra.charts.streams import Places as Places
 from isthmus.algebra.charts.streams import Shared as Shared
 from isthmus.algebra.charts.streams import Shear as Shear
