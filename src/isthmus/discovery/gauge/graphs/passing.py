@@ -8,9 +8,16 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graphs.along import AVERAGES, SOFTMAX, is_bare, passes, spatial
+from isthmus.discovery.gauge.graphs.along import (
+    AVERAGES,
+    SOFTMAX,
+    chosen,
+    is_bare,
+    passes,
+    spatial,
+)
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, varies
+from isthmus.discovery.gauge.graphs.labels import ABSENT, only_along, varies
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
@@ -20,6 +27,13 @@ HIDDEN = -1e4
 
 UNKNOWN = math.nan
 """A factor that depends on the input."""
+
+_FILLS: dict[tuple[str, ...], str] = {
+    ("masked_fill", "self"): "value",
+    ("where", "self"): "other",
+    ("where", "other"): "self",
+}
+"""Where scores are hidden: the operator, the argument of the scores, that of the number instead."""
 
 RESIZES = frozenset({
     "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
@@ -51,7 +65,10 @@ def unseen(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
     if op.target == "scaled_dot_product_attention":
         # Every score of a query is raised alike, if it is a key and nothing else.
         here = [key for key, value in op.arguments.items() if value == Ref(name)]
-        return here == ["key"] and not varies(labels, -2 % dim)
+        keys = {"key": -2 % dim, "attn_mask": dim - 1}  # where keys stand; a mask is added
+        return len(here) == 1 and here[0] in keys and not varies(labels, keys[here[0]])
+    if _masked(graph, op, name, dim - 1) is not None and not varies(labels, dim - 1):
+        return _lost(graph, op.outputs[0], len(graph.size(op.outputs[0])) - 1)
     return _key(graph, op, name, labels)
 
 
@@ -86,17 +103,13 @@ def _lost(graph: Graph, name: str, dim: int) -> bool:
 
 def _masked(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Scores that are hidden stay hidden."""
-    if op.target not in ("masked_fill", "where"):
-        return None
     here = [key for key, value in op.arguments.items() if value == Ref(name)]
-    if op.target == "masked_fill":
-        fill = op.arguments.get("value")
-    else:
-        fill = op.arguments.get("other" if here == ["self"] else "self")
-    hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
-    alone = here == ["self"] or (here == ["other"] and op.target == "where")
-    same = graph.size(op.outputs[0]) == graph.size(name)
-    return [(op.outputs[0], dim)] if hidden and alone and same else None
+    fill = _FILLS.get((op.target, *here))
+    number = op.arguments[fill] if fill is not None else None
+    if not isinstance(number, (int, float)) or number > HIDDEN:
+        return None
+    out = op.outputs[0]
+    return [(out, dim + len(graph.size(out)) - len(graph.size(name)))]
 
 
 def _sum(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
@@ -177,6 +190,14 @@ def _pool(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     return {op.outputs[0]: (labels.expand(graph.size(op.outputs[0])), 1.0)}
 
 
+def _chosen(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """Positions that integers choose: all have the shift."""
+    line = only_along(labels, labels.dim() - 1)
+    if line is None or not chosen(graph, op, name):
+        return None
+    return {op.outputs[0]: (line.expand(graph.size(op.outputs[0])), 1.0)}
+
+
 def _attention(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     """The weights of attention sum to one."""
     alone = op.arguments["query"] != Ref(name) and op.arguments["key"] != Ref(name)
@@ -236,6 +257,8 @@ _HANDLERS = {
     "sort": _order,
     "amax": _mean,
     "amin": _mean,
+    "index": _chosen,
+    "index_select": _chosen,
     "scaled_dot_product_attention": _attention,
     "matmul": _matmul,
     "bmm": _matmul,

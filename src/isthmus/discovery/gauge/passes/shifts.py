@@ -18,9 +18,11 @@ from isthmus.discovery.gauge.graphs.chains import addends, vector
 from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, along, only_along, varies
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, only_along
+from isthmus.discovery.gauge.graphs.matching import matched
 from isthmus.discovery.gauge.graphs.passing import passed, unseen
 from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.graphs.weights import first_chosen
 from isthmus.discovery.gauge.idioms.rotary import ROTARY
 from isthmus.discovery.program import Op, Ref
 
@@ -33,7 +35,7 @@ def fold_shifts(graph: Graph) -> None:
         if op.outputs[0] not in graph.made:
             continue
         _bias(graph, op)
-        if op.target == "embedding":
+        if op.target in ("embedding", "index", "index_select"):
             _table(graph, op)
         elif op.target in ("add", "cat"):
             for ref in list(op.refs()):
@@ -44,7 +46,7 @@ def fold_shifts(graph: Graph) -> None:
 
 def _bias(graph: Graph, op: Op) -> None:
     """The bias of a linear operator."""
-    reader = linear(graph, op)
+    reader = linear(graph, op, shared=True)
     bias = bias_of(graph, reader) if reader is not None else None
     if reader is None or bias is None:
         return
@@ -77,20 +79,26 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
 
 
 def _table(graph: Graph, op: Op) -> None:
-    """What all rows of an embedding share."""
-    table = graph.private(op.arguments["weight"])
-    if table is None or 0 in graph.centred.get(table, ()):
+    """What all rows of a table share, of which integers choose some."""
+    ref = op.arguments["weight"] if op.target == "embedding" else first_chosen(graph, op)
+    table = graph.private(ref)
+    if (
+        table is None
+        or ref is None
+        or len(graph.size(ref.name)) != 2
+        or 0 in graph.centred.get(table, ())
+    ):
         return
     sizes = graph.size(op.outputs[0])
-    rows = graph.size(op.arguments["weight"].name)[0]
+    rows = graph.size(ref.name)[0]
     into = f"{table}.shift"
     fate = Fate(into, sizes[-1], 1 / rows**0.5)
     follow(graph, op.outputs[0], along(sizes, len(sizes) - 1), fate)
-    if fate.felt or not fate.carries:
+    if fate.felt:
         return
     graph.steps += [Mean(table, 0, into), *fate.carries]
     graph.centred.setdefault(table, set()).add(0)
-    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for behind", op))
+    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for, or lost, behind", op))
 
 
 def _recurrent(graph: Graph, op: Op) -> None:
@@ -156,7 +164,7 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
         for result, onward in made.items():
             follow(graph, result, onward, fate, factor)
         return
-    reader = linear(graph, op)
+    reader = linear(graph, op, shared=True)
     if reader is not None and reader.source == name:
         _read(graph, reader, labels, fate, factor)
         return
@@ -193,7 +201,7 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
         return
     result = reader.op.outputs[0]
     fate.met.add(result)
-    bias = bias_of(graph, reader)
+    bias = bias_of(graph, reader) or _apart(graph, reader)
     hop, times = Hop(tuple(take.tolist()), reader.weight), factor * fate.factor
     if bias is not None and bias != fate.source:
         fate.carry(graph, bias, hop, times)
@@ -207,6 +215,23 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
     for carry in rest.carries:
         path = (hop, *carry.path)
         fate.carries.append(replace(carry, path=path, factor=carry.factor * times))
+
+
+def _apart(graph: Graph, reader: Linear) -> str | None:
+    """A bias written apart: a vector that is added to what the operator makes, and to no other."""
+    result = reader.op.outputs[0]
+    op, sizes = graph.only_reader(result), graph.size(result)
+    if op is None or op.target != "add" or op.arguments.get("alpha", 1) != 1:
+        return None
+    for ref in op.refs():
+        found = vector(graph, ref) if ref.name != result else None
+        if found is None or not found.whole or graph.size(op.outputs[0]) != sizes:
+            continue
+        size = math.prod(graph.size(graph.name_of(found.parameter)))
+        shown = only_along(found.labels.expand(sizes), reader.result)
+        if shown is not None and torch.equal(shown, torch.arange(size)):
+            return found.parameter
+    return None
 
 
 def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
@@ -234,38 +259,9 @@ def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: f
                 continue
             shape = graph.size(graph.name_of(other.parameter))
             shape = shape[-1:] if other.table else shape
-            take = _matched(other.labels.expand(sizes), labels.expand(sizes), shape)
+            take = matched(other.labels.expand(sizes), labels.expand(sizes), shape)
             if take is not None:
                 times = factor * fate.factor / other.factor
                 fate.carry(graph, other.parameter, Hop(take), times)
                 return True
     return False
-
-
-def _matched(target: Tensor, source: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """For each entry of the target, the one entry of the source that it meets everywhere."""
-    for dim in reversed(range(target.dim())):
-        if not varies(target, dim) and not varies(source, dim):
-            target, source = target.narrow(dim, 0, 1), source.narrow(dim, 0, 1)
-    flat, wanted = target.flatten(), source.flatten()
-    if bool((flat == ABSENT).any() & (wanted[flat == ABSENT] != ABSENT).any()):
-        return None
-    take = torch.full((math.prod(shape),), ABSENT)
-    here = flat != ABSENT
-    take[flat[here]] = wanted[here]
-    if not torch.equal(take[flat[here]], wanted[here]):
-        return None
-    return _completed(take, torch.isin(torch.arange(len(take)), flat), shape)
-
-
-def _completed(take: Tensor, known: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Rows that do not occur here (positions further on) go with the others, if these agree."""
-    if not bool(known.all()):
-        if len(shape) < 2:
-            return None
-        rows, there = take.view(shape[0], -1), known.view(shape[0], -1)
-        first = rows[there.all(1)][:1]
-        if not len(first) or bool((there.any(1) & (rows != first).any(1)).any()):
-            return None
-        take = first.expand(shape[0], -1).flatten()
-    return tuple(take.tolist())
