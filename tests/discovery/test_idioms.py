@@ -77,3 +77,38 @@ def test_what_is_read_as_well_holds_the_gain(tools: SimpleNamespace) -> None:
     )
     assert certificate.evidence["relative_error"] < 1e-9
     assert "norm.weight.gain" not in symmetry.spaces
+
+
+def test_weights_stored_at_another_size(tools: SimpleNamespace) -> None:
+    """A block whose last weights are halved, as deep networks do it: as if they were stored so."""
+
+    def block(m: Any, x: Tensor, size: float) -> Tensor:
+        stream = m.first(x)
+        told = F.linear(torch.tanh(m.up(m.norm(stream))), m.down.weight / size)
+        return m.last(m.norm2(stream + told))
+
+    parts = {
+        "first": (6, 8), "up": (8, 5), "down": lambda: nn.Linear(5, 8, bias=False), "last": (8, 4),
+        "norm": lambda: nn.LayerNorm(8), "norm2": lambda: nn.LayerNorm(8),
+    }  # fmt: skip
+    example = tools.noise(2, 5, 6)
+    dims = []
+    for size in (1, 2, -4.0):
+        symmetry, certificate = tools.typed(lambda m, x, s=size: block(m, x, s), example, **parts)
+        assert certificate.evidence["relative_error"] < 1e-9
+        assert "down.weight.mean" in symmetry.spaces
+        dims.append(symmetry.lie_dim)
+    assert len(set(dims)) == 1
+
+
+def test_weights_times_nothing_or_in_steps(tools: SimpleNamespace) -> None:
+    """Zero cannot be undone, nor can rounding."""
+
+    def rounded(m: Any, x: Tensor) -> Tensor:
+        whole = torch.div(m.down.weight, 0.25, rounding_mode="floor")
+        return F.linear(torch.tanh(m.up(x)), whole) + F.linear(x, m.last.weight * 0.0)
+
+    parts = {"up": (6, 5), "down": (5, 4), "last": (6, 4)}
+    symmetry, certificate = tools.typed(rounded, **parts)
+    assert certificate.evidence["relative_error"] < 1e-9
+    assert not symmetry.chart.steps
