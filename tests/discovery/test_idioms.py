@@ -112,3 +112,33 @@ def test_weights_times_nothing_or_in_steps(tools: SimpleNamespace) -> None:
     symmetry, certificate = tools.typed(rounded, **parts)
     assert certificate.evidence["relative_error"] < 1e-9
     assert not symmetry.chart.steps
+
+
+SUMS: dict[str, tuple[str, bool]] = {
+    "a writer of its own": ("bpnd,hnd->bph", True),
+    "a factor beside it": ("bpnd,hnd,n->bph", True),
+    "a gain in the sum": ("bpnd,hnd,h->bph", False),
+    "a diagonal": ("bpnd,ddn->bpd", False),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_of_products_that_a_norm_reads(tools: SimpleNamespace, name: str) -> None:
+    """What is the same for all features that a norm reads is lost there."""
+    equation, free = SUMS[name]
+    sizes = {"b": 2, "p": 5, "n": 2, "d": 3, "h": 4}
+    factors = equation.split("->")[0].split(",")[1:]
+
+    def summed(m: Any, x: Tensor) -> Tensor:
+        told = torch.einsum(equation, torch.tanh(m.up(x)).unflatten(-1, (2, 3)),
+                            *(getattr(m, f"w{k}") for k in range(len(factors))))  # fmt: skip
+        return m.out(torch.tanh(m.then(m.norm(told))))
+
+    width = sizes[equation[-1]]
+    weights = {f"w{k}": [sizes[letter] for letter in f] for k, f in enumerate(factors)}
+    symmetry, certificate = tools.typed(
+        summed, tools.noise(2, 5, 6), up=(6, 6), then=(width, 5), out=(5, 2),
+        norm=lambda: nn.LayerNorm(width), **weights,
+    )  # fmt: skip
+    assert certificate.evidence["relative_error"] < 1e-9
+    assert ("w0.mean" in symmetry.spaces) == free
