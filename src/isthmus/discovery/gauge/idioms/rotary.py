@@ -22,7 +22,8 @@ from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
 """Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours),
-``varying`` (dimensions along which angles differ), ``apart`` (neighbours come out as halves)."""
+``varying`` (dimensions along which the angles differ), ``apart`` (neighbours come out as halves).
+"""
 
 STEPS = frozenset({
     *MOVING, *SAME, "add", "sub", "mul", "neg", "cat", "stack", "view_as_complex", "view_as_real",
