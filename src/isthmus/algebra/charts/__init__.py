@@ -25,6 +25,7 @@ from isthmus.algebra.charts.vectors import Flat as Flat
 from isthmus.algebra.charts.vectors import Gain as Gain
 from isthmus.algebra.charts.vectors import Hop as Hop
 from isthmus.algebra.charts.vectors import Layout as Layout
+from isthmus.algebra.charts.vectors import Multiple as Multiple
 from isthmus.algebra.charts.vectors import Offset as Offset
 from isthmus.algebra.charts.vectors import Part as Part
 from isthmus.algebra.charts.waves import HALF_TURN as HALF_TURN
