@@ -8,7 +8,10 @@ that feels it. A bias all of whose ends are of the first kinds is free.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,6 +28,9 @@ from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
 from isthmus.discovery.gauge.graphs.weights import first_chosen
 from isthmus.discovery.gauge.idioms.rotary import ROTARY
 from isthmus.discovery.program import Op, Ref
+
+Way: TypeAlias = "tuple[str, Tensor, float]"
+"""A tensor, which entries of a shift stand where in it, and a factor."""
 
 BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
 
@@ -70,7 +76,7 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
     # What is cut away here may be read when the input is longer.
     missing = set(range(size)) - set(found.labels.flatten().tolist())
     fate = Fate(found.parameter, size, found.factor, missing)
-    step(graph, op, ref.name, found.labels, fate)
+    _travel(graph, step(graph, op, ref.name, found.labels, fate), fate)
     if _settle(graph, fate, op) and op.target == "add":
         others = [r for r in op.refs() if r != ref]
         same = bool(others) and graph.size(others[0].name) == graph.size(op.outputs[0])
@@ -139,14 +145,28 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
 
 def follow(graph: Graph, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
     """Follow a shift of a tensor through all operators that read it."""
-    if fate.over:
-        return
-    labels = graph.moves.one(labels)
-    if graph.is_output(name):
-        fate.feel(labels)
-    for op in graph.readers(name):
-        if not fate.over:
-            step(graph, op, name, labels, fate, factor)
+    _travel(graph, [(name, labels, factor)], fate)
+
+
+def _travel(graph: Graph, ways: Sequence[Way], fate: Fate) -> None:
+    """In the program's order: what comes to a tensor by several ways is summed and goes on once."""
+    waiting: dict[tuple[str, int], Way] = {}
+    queue: list[tuple[tuple[int, ...], str, int]] = []
+    onward = list(ways)
+    while True:
+        for name, labels, factor in onward:
+            shown = graph.moves.one(labels)
+            key = (name, id(shown))
+            if key not in waiting:
+                heappush(queue, (graph.place(graph.made[name]), *key))
+            waiting[key] = (name, shown, factor + waiting.get(key, (name, shown, 0.0))[2])
+        if not queue or fate.over:
+            return
+        name, labels, factor = waiting.pop(heappop(queue)[1:])
+        if graph.is_output(name):
+            fate.feel(labels)
+        readers = graph.readers(name)
+        onward = [way for op in readers for way in step(graph, op, name, labels, fate, factor)]
 
 
 def steady(graph: Graph, name: str, dim: int) -> set[str]:
@@ -157,31 +177,29 @@ def steady(graph: Graph, name: str, dim: int) -> set[str]:
     return fate.met
 
 
-def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
-    """Follow a shift through one operator."""
+def step(
+    graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0
+) -> Sequence[Way]:
+    """Follow a shift through one operator: where it goes on."""
     made = graph.moves.moved(op, name, labels)
     if made is not None:
-        for result, onward in made.items():
-            follow(graph, result, onward, fate, factor)
-        return
+        return [(result, onward, factor) for result, onward in made.items()]
     reader = linear(graph, op, shared=True)
     if reader is not None and reader.source == name:
         _read(graph, reader, labels, fate, factor)
-        return
+        return []
     if op.target in BATCH_NORMS and _statistic(graph, op, name, labels, fate, factor):
-        return
+        return []
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
-        return
+        return []
     if op.target == ROTARY:
-        follow(graph, op.outputs[0], _unturned(op, labels, fate), fate, factor)
-        return
+        return [(op.outputs[0], _unturned(op, labels, fate), factor)]
     through = passed(graph, op, name, labels)
     if through is None:
         if not unseen(graph, op, name, labels):
             fate.feel(labels)
-        return
-    for result, (shown, times) in through.items():
-        follow(graph, result, shown, fate, factor * times)
+        return []
+    return [(result, shown, factor * times) for result, (shown, times) in through.items()]
 
 
 def _unturned(op: Op, labels: Tensor, fate: Fate) -> Tensor:

@@ -6,7 +6,7 @@ common to what it compares, a linear operator along other dimensions needs one c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -49,7 +49,7 @@ def _free(graph: Graph, op: Op, parameter: str, labels: Tensor) -> None:
     if graph.centred.get(parameter) or into in graph.free or parameter in graph.free or size < 2:
         return
     sets = _Sets(list(range(size)))
-    while sets.gather(graph, op.outputs[0], sets.numbered()[labels]):
+    while sets.gather(graph, op.outputs[0], torch.tensor(sets.first)[labels], set()):
         pass
     numbers = sets.numbered()
     count = int(numbers.max()) + 1
@@ -69,38 +69,40 @@ class _Sets:
     """Entries in sets, each set known by its first member."""
 
     first: list[int]
-    seen: set[str] = field(default_factory=set)
 
     def numbered(self) -> Tensor:
         """The number of each entry's set, in order of appearance."""
         order = {k: number for number, k in enumerate(dict.fromkeys(self.first))}
         return torch.tensor([order[k] for k in self.first])
 
-    def gather(self, graph: Graph, name: str, labels: Tensor) -> bool:
+    def gather(self, graph: Graph, name: str, labels: Tensor, seen: set[tuple[str, int]]) -> bool:
         """Join sets where the next operators want them equal; whether anything was joined."""
+        labels = graph.moves.one(labels)
+        if (name, id(labels)) in seen:
+            return False
+        seen.add((name, id(labels)))
+        joined = False
         for op in graph.readers(name):
             wanted = _compared(graph, op, name, labels)
             if wanted is not None:
-                if self._join(wanted):
-                    return True
+                joined |= self._join(wanted)
                 continue
             onward = {k: (v, 1.0) for k, v in (moved(op, name, labels) or {}).items()}
             for result, (shown, _) in (onward or passed(graph, op, name, labels) or {}).items():
-                if self.gather(graph, result, shown):
-                    return True
-        return False
+                joined |= self.gather(graph, result, shown, seen)
+        return joined
 
     def _join(self, rows: Tensor) -> bool:
         """All entries of a row become one set."""
         heads = rows[:, :1].expand_as(rows)
         unlike = (rows != heads) & (rows != ABSENT) & (heads != ABSENT)
-        pairs = torch.stack([heads[unlike], rows[unlike]], 1)
-        numbers = self.numbered().tolist()
-        for one, two in torch.unique(pairs, dim=0).tolist():
-            target = self.first[numbers.index(one)]
-            gone = self.first[numbers.index(two)]
-            self.first = [target if k == gone else k for k in self.first]
-        return bool(len(pairs))
+        before, size = self.first, len(self.first)
+        pairs = torch.unique(heads[unlike] * size + rows[unlike])  # as one number: that is quick
+        for one, two in (divmod(pair, size) for pair in pairs.tolist()):
+            target, gone = self.first[one], self.first[two]
+            if target != gone:
+                self.first = [target if k == gone else k for k in self.first]
+        return self.first != before
 
 
 def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
