@@ -18,7 +18,7 @@ from isthmus.algebra.groups import GeneralLinear, Monomial
 from isthmus.discovery import UnknownOperatorWarning, discover, verify
 from isthmus.discovery.capture import capture
 from isthmus.discovery.rules import RULES, Call, rule
-from isthmus.discovery.typing import Tensor as Typed
+from isthmus.discovery.tensor import Tensor as Typed
 from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput, CaptureFailed, IsthmusError, UnknownOperator
 from isthmus.testing.zoo import entry, randomise

@@ -43,6 +43,12 @@ def neighbours(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.stack([a * cos - b * sin, b * cos + a * sin], -1).flatten(-2)
 
 
+def neighbours_apart(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Pairs (2i, 2i + 1) that come out as (i, i + half), as in DeepSeek."""
+    a, b = x[..., ::2], x[..., 1::2]
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
 def complex_numbers(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """The same by complex numbers, as in Llama's first code."""
     z = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
@@ -69,7 +75,7 @@ def axial(turn: Turn) -> Turn:
     return both
 
 
-SPELLINGS = [halves, rotate_half, neighbours, complex_numbers]
+SPELLINGS = [halves, rotate_half, neighbours, neighbours_apart, complex_numbers]
 
 
 def tables(base: float = 3.0) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import isthmus.discovery as discovery
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
 from isthmus.cli.inputs import claim, example_for, load, load_data, placed
@@ -22,6 +23,8 @@ from isthmus.cli.options import (
     Unknown,
 )
 from isthmus.cli.showing import show_symmetry
+from isthmus.discovery.completeness import Completeness
+from isthmus.ground.certificates import Certificate
 from isthmus.ground.errors import BadInput
 from isthmus.ground.writing import atomic_write
 from isthmus.report import network_svg
@@ -109,14 +112,25 @@ def discover(
             discovery.completeness(symmetry, named.module, inputs, seed=seed) if complete else None
         )
     show_symmetry(symmetry, full=full)
-    found = dict(symmetry.to_json())
-    if explain is not None:
-        found["explanation"] = discovery.explain(symmetry, explain)
-        screen.say(found["explanation"])
+    outcome = _told(symmetry, explain, certificate, counted)
     if draw is not None:
         order = discovery.parameter_order(named.module, inputs)
         atomic_write(draw, network_svg(symmetry, order))
         screen.say(f"wrote {draw}")
+    return outcome
+
+
+def _told(
+    symmetry: Symmetry,
+    explain: str | None,
+    certificate: Certificate | None,
+    counted: Completeness | None,
+) -> Outcome:
+    """What was asked beside the table, said and noted; whether all of it holds."""
+    found = dict(symmetry.to_json())
+    if explain is not None:
+        found["explanation"] = discovery.explain(symmetry, explain)
+        screen.say(found["explanation"])
     if certificate is not None:
         found["certificate"] = certificate.to_json()
         screen.say(str(certificate))

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
+from torch.export.graph_signature import OutputKind
 from torch.utils._pytree import tree_leaves
 
 from isthmus.discovery.calls import bind, kept_names, name_of, shape_of
@@ -113,28 +114,28 @@ class _Reader:
 
     def program(self) -> Program:
         signature = self.exported.graph_signature
-        held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        held = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
         graph = self.exported.graph_module
         for node in graph.graph.nodes:
             if node.op == "placeholder":
                 self._placeholder(node, held.get(node.name))
         outputs = self._walk(graph, 0, {})
-        wanted = set(signature.user_outputs)
-        # By the graph's own names: inside a nested region a result is called otherwise.
-        results = next(n.args[0] for n in graph.graph.nodes if n.op == "output")
         kept = [
-            (node.name, ref.name)
-            for node, ref in zip(results, outputs, strict=True)
-            if isinstance(node, fx.Node) and isinstance(ref, Ref)
+            ref.name
+            for ref, spec in zip(outputs, signature.output_specs, strict=True)
+            if isinstance(ref, Ref) and spec.kind is OutputKind.USER_OUTPUT
         ]
-        chosen = tuple(ref for n, ref in kept if n in wanted) or tuple(ref for _, ref in kept)
         aliases = {n: k for n, k in self.kept.items() if n != k}
         return Program(
             tuple(self.ops),
             self.parameters,
             tuple(self.inputs),
             tuple(self.constants),
-            chosen,
+            tuple(kept),
             self.shapes,
             aliases,
             self.values,

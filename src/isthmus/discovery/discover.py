@@ -12,6 +12,7 @@ from isthmus.discovery.capture import Example, capture
 from isthmus.discovery.gauge import fold
 from isthmus.discovery.gauge.attaching import attach
 from isthmus.discovery.interpret import interpret
+from isthmus.ground.collecting import uncollected
 from isthmus.ground.errors import BadInput
 
 
@@ -45,8 +46,9 @@ def discover(
         raise BadInput(f'gauge is {gauge!r}, expected "folded" or "asis"', "pass one of these")
     if unknown not in ("pin", "raise"):
         raise BadInput(f"unknown is {unknown!r}", 'pass "pin" or "raise"')
-    program = capture(model, example)
-    if gauge == "asis":
-        return assemble(interpret(program, unknown))
-    folded = fold(program)
-    return attach(assemble(interpret(folded.program, unknown)), program, folded)
+    with uncollected():
+        program = capture(model, example)
+        if gauge == "asis":
+            return assemble(interpret(program, unknown))
+        folded = fold(program)
+        return attach(assemble(interpret(folded.program, unknown)), program, folded)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from isthmus.discovery.calls import mutates
+from isthmus.discovery.rebinding import rebind
 from isthmus.ground.errors import CaptureFailed
 
 KINDS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
@@ -63,7 +63,7 @@ def exported(
         warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad=True")
         exported = torch.export.export(model, args, kwargs, strict=False)
         graphs = [m.graph for m in exported.graph_module.modules() if isinstance(m, fx.GraphModule)]
-        if any(mutates(node) for graph in graphs for node in graph.nodes):
+        if not rebind(graphs):
             functional: torch.export.ExportedProgram = exported.run_decompositions({})
             return functional
     return exported

@@ -15,7 +15,7 @@ from isthmus.discovery.indices import Selection, covers, leaf_nodes
 from isthmus.discovery.nodes import Kind, Node, Terms, below, settle
 
 if TYPE_CHECKING:
-    from isthmus.discovery.typing import Tensor
+    from isthmus.discovery.tensor import Tensor
 
 
 def products(axes: Sequence[Terms]) -> Iterator[list[Node]]:

@@ -19,7 +19,8 @@ from isthmus.discovery.indices import covers
 from isthmus.discovery.nodes import SWAPS, ZERO, Kind, Node, Occurrence, Terms, below, settle
 
 if TYPE_CHECKING:
-    from isthmus.discovery.typing import Tensor, Typing
+    from isthmus.discovery.tensor import Tensor
+    from isthmus.discovery.typing import Typing
 
 
 @dataclass(frozen=True)

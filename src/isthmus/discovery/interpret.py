@@ -17,7 +17,8 @@ from isthmus.discovery.program import PLAIN, Op, Program, Ref, Shape
 from isthmus.discovery.rules import RULES, Call
 from isthmus.discovery.rules.broadcast import broadcast, steady
 from isthmus.discovery.rules.pointwise import permuting
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 from isthmus.ground.errors import UnknownOperator
 
 FILLS = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0,

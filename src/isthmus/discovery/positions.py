@@ -16,7 +16,8 @@ from isthmus.discovery.families import products
 from isthmus.discovery.indices import COPIES, CUTS, SAME
 from isthmus.discovery.nodes import ZERO, Occurrence, Terms
 from isthmus.discovery.program import Op
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 POSITIONWISE = SAME | COPIES | CUTS | frozenset({
     "add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "addcmul", "lerp",

@@ -16,7 +16,7 @@ from isthmus.algebra.groups import Motion
 from isthmus.algebra.reps import Absorbed
 from isthmus.discovery import cuts, unify
 from isthmus.discovery.hidden import Hidden
-from isthmus.discovery.indices import Counts, Index, Selection
+from isthmus.discovery.indices import Selection
 from isthmus.discovery.nodes import (
     ALL,
     NONE,
@@ -33,27 +33,8 @@ from isthmus.discovery.nodes import (
     size_of,
 )
 from isthmus.discovery.program import Shape
+from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.ties import Worth
-
-
-@dataclass(slots=True)
-class Tensor:
-    """A typed tensor: one axis per dimension.
-
-    ``inert`` tensors do not depend on parameters; ``fill`` is their value where it is one number.
-    ``meaning``: what integers point into, where that is known.
-    """
-
-    axes: list[Terms]
-    dtype: torch.dtype
-    inert: bool = False
-    fill: float | None = None
-    meaning: Index | Counts | None = None
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The shape."""
-        return tuple(size_of(axis) for axis in self.axes)
 
 
 @dataclass

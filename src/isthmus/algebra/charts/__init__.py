@@ -24,6 +24,7 @@ from isthmus.algebra.charts.streams import Size as Size
 from isthmus.algebra.charts.vectors import Carry as Carry
 from isthmus.algebra.charts.vectors import Flat as Flat
 from isthmus.algebra.charts.vectors import Gain as Gain
+from isthmus.algebra.charts.vectors import Hop as Hop
 from isthmus.algebra.charts.vectors import Layout as Layout
 from isthmus.algebra.charts.vectors import Offset as Offset
 from isthmus.algebra.charts.vectors import Part as Part

@@ -11,12 +11,12 @@ from isthmus.algebra.groups.matrix import GeneralLinear as GeneralLinear
 from isthmus.algebra.groups.matrix import Orthogonal as Orthogonal
 from isthmus.algebra.groups.monomial import AbstractMonomial as AbstractMonomial
 from isthmus.algebra.groups.monomial import Monomial as Monomial
-from isthmus.algebra.groups.monomial import Moves as Moves
 from isthmus.algebra.groups.monomial import Permutation as Permutation
 from isthmus.algebra.groups.monomial import PositiveScaling as PositiveScaling
 from isthmus.algebra.groups.monomial import SignedPermutation as SignedPermutation
 from isthmus.algebra.groups.monomial import Trivial as Trivial
 from isthmus.algebra.groups.monomial import monomial as monomial
+from isthmus.algebra.groups.moves import Moves as Moves
 from isthmus.algebra.groups.rotations import MeanOrthogonal as MeanOrthogonal
 from isthmus.algebra.groups.rotations import PlaneRotation as PlaneRotation
 from isthmus.algebra.groups.translation import Translation as Translation

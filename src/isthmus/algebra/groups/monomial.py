@@ -11,25 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, spread
+from isthmus.algebra.groups.moves import Moves
 from isthmus.ground.errors import Disconnected
-
-
-class Moves(NamedTuple):
-    """``(g x)[i] = sign[i] * exp(log[i]) * x[perm[i]]``.
-
-    ``perm`` is ``(*batch, n)``, ``signs`` ``(*batch, flips, n)``, ``logs`` ``(*batch, scales, n)``.
-    """
-
-    perm: Tensor
-    signs: Tensor
-    logs: Tensor
 
 
 class AbstractMonomial(Group):
@@ -72,21 +62,11 @@ class AbstractMonomial(Group):
 
     def compose(self, g: Moves, h: Moves) -> Moves:
         """(D₂P₂)(D₁P₁) = (D₂ · P₂D₁P₂⁻¹)(P₂P₁)."""
-        perm = torch.take_along_dim(h.perm, g.perm, -1)
-        index = g.perm.unsqueeze(-2)
-        return Moves(
-            perm,
-            g.signs * torch.take_along_dim(h.signs, index, -1),
-            g.logs + torch.take_along_dim(h.logs, index, -1),
-        )
+        return g.after(h)
 
     def inverse(self, g: Moves) -> Moves:
         """(DP)⁻¹ = (P⁻¹D⁻¹P)P⁻¹."""
-        back = torch.argsort(g.perm, -1)
-        index = back.unsqueeze(-2)
-        return Moves(
-            back, torch.take_along_dim(g.signs, index, -1), -torch.take_along_dim(g.logs, index, -1)
-        )
+        return g.back()
 
     def sample(
         self, generator: torch.Generator, scale: float = 0.3, batch: Sequence[int] = ()
@@ -102,15 +82,7 @@ class AbstractMonomial(Group):
 
     def weights(self, g: Moves, character: Character) -> Tensor | None:
         """The diagonal part felt by an axis, ``(*batch, n)``; None where it is all ones."""
-        felt: Tensor | None = None
-        if any(character.scales):
-            power = torch.tensor(character.scales, dtype=g.logs.dtype)
-            felt = torch.exp(torch.einsum("...sn,s->...n", g.logs, power))
-        if any(k % 2 for k in character.flips):
-            odd = [i for i, k in enumerate(character.flips) if k % 2]
-            sign = g.signs[..., odd, :].prod(-2)
-            felt = sign if felt is None else felt * sign
-        return felt
+        return g.felt(character)
 
     def act(
         self,
@@ -144,9 +116,7 @@ class AbstractMonomial(Group):
 
     def log(self, g: Moves) -> Tensor:
         """The log-scales, if nothing is swapped or flipped."""
-        if not torch.equal(g.perm, torch.arange(self.size).expand_as(g.perm)) or (
-            g.signs.numel() and bool((g.signs < 0).any())
-        ):
+        if not g.joined:
             raise Disconnected(
                 f"no path in {self} joins the identity to an element that {self.moves(g)}",
                 "split it first: a jump, then a curve (Element.split)",
@@ -201,21 +171,11 @@ class AbstractMonomial(Group):
 
     def moves(self, g: Moves) -> str:
         """Count what is moved."""
-        parts = []
-        moved = int((g.perm != torch.arange(self.size)).sum())
-        if moved:
-            parts.append(f"moves {moved} of {g.perm.numel()} units")
-        if g.signs.numel() and bool((g.signs < 0).any()):
-            parts.append(f"flips {int((g.signs < 0).sum())} signs")
-        if g.logs.numel() and bool((g.logs != 0).any()):
-            low, high = g.logs.exp().aminmax()
-            parts.append(f"scales by {float(low):.3g} to {float(high):.3g}")
-        return ", ".join(parts) or "does nothing"
+        return str(g)
 
     def is_identity(self, g: Moves, tolerance: float = 1e-12) -> bool:
         """No swap, no flip and no stretch, in any family."""
-        stays = torch.equal(g.perm, torch.arange(self.size).expand_as(g.perm))
-        return stays and bool((g.signs > 0).all()) and bool((g.logs.abs() <= tolerance).all())
+        return g.joined and bool((g.logs.abs() <= tolerance).all())
 
     def reindex(self, g: Moves, move: Callable[[Tensor], Tensor]) -> Moves:
         """Permute the batch of all three parts."""

@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, Value, spread
-from isthmus.algebra.groups.monomial import AbstractMonomial, Moves, Permutation, Trivial, monomial
+from isthmus.algebra.groups.monomial import AbstractMonomial, Permutation, Trivial, monomial
+from isthmus.algebra.groups.moves import Moves
 
 
 class Blocks(NamedTuple):

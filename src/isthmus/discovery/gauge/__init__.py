@@ -7,6 +7,7 @@ parameters changed by the step, the rewritten program computes what the old one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from isthmus.algebra.charts import Step
 from isthmus.discovery.gauge.graphs.free import Free as Free
 from isthmus.discovery.gauge.graphs.free import Move as Move
 from isthmus.discovery.gauge.graphs.graph import Graph
+from isthmus.discovery.gauge.idioms.asked import answered
+from isthmus.discovery.gauge.idioms.fixed import read_fixed
 from isthmus.discovery.gauge.idioms.norms import expand_norms
 from isthmus.discovery.gauge.idioms.offsets import fold_offsets
 from isthmus.discovery.gauge.idioms.rotary import find_rotations
@@ -52,8 +55,9 @@ class Gauge:
 
 def fold(program: Program) -> Gauge:
     """Take out of a program what it need not read."""
-    with torch.device("cpu"):  # labels and constants are computed, also of models without weights
-        graph = Graph(program)
+    with _computing():
+        graph = Graph(answered(program))
+        read_fixed(graph)
         find_rotations(graph)
         fold_offsets(graph)
         gather_norms(graph)
@@ -72,3 +76,9 @@ def fold(program: Program) -> Gauge:
         free_levels(graph)
         wrap_waves(graph)
     return Gauge(graph.finished(), tuple(graph.steps), graph.free, frozenset(graph.gone))
+
+
+def _computing() -> AbstractContextManager[object]:
+    """Labels and constants are computed, also those of a model that is built without weights."""
+    computes = torch.get_default_device().type == "cpu"
+    return nullcontext() if computes else torch.device("cpu")  # a device context slows every call

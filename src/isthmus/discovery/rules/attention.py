@@ -6,7 +6,8 @@ from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.broadcast import sum_of
 from isthmus.discovery.rules.contraction import matrix_product
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 @rule("scaled_dot_product_attention", "_scaled_dot_product_attention_math")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 MAXIMUM = 2
 """The mode of ``embedding_bag`` that takes the largest; 0 sums and 1 averages."""

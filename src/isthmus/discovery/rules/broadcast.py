@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from isthmus.discovery.nodes import ZERO, Terms, size_of
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 from isthmus.discovery.unify import match
 
 Both: TypeAlias = Callable[[Terms, Terms], Terms]

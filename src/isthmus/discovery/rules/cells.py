@@ -8,7 +8,7 @@ from __future__ import annotations
 from isthmus.discovery.nodes import size_of
 from isthmus.discovery.rules.recurrent import Cell
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("lstm_cell")

@@ -11,8 +11,9 @@ from isthmus.discovery.hidden import Hidden, hide
 from isthmus.discovery.indices import Index, whole
 from isthmus.discovery.nodes import ZERO, Terms, settle
 from isthmus.discovery.rules.table import Call, rule
+from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.ties import appraise, chosen_apart
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.typing import Typing
 
 
 def unitless(axis: Terms) -> Terms:

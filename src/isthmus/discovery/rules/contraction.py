@@ -6,7 +6,8 @@ from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.positions import joint
 from isthmus.discovery.rules.broadcast import broadcast, sum_of
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 def add_bias(call: Call, axes: list[Terms], bias: Tensor | None) -> list[Terms]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.broadcast import same_places, sum_of, unitless
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("conv1d", "conv2d", "conv3d")

@@ -16,7 +16,7 @@ from isthmus.discovery.rules.choosing import sorted_by, unitless
 from isthmus.discovery.rules.indexing import same
 from isthmus.discovery.rules.shape import positional
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.unify import match
 
 ARRANGED = frozenset({"view", "reshape", "unsqueeze", "squeeze", "to", "_to_copy", "clone"})

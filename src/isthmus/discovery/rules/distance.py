@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.discovery.nodes import SWAPS, TURNS
 from isthmus.discovery.rules.broadcast import broadcast
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("cdist", "_cdist_forward")

@@ -17,12 +17,18 @@ from isthmus.discovery.nodes import Terms, settle, size_of
 from isthmus.discovery.rules.broadcast import broadcast
 from isthmus.discovery.rules.choosing import unitless
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 from isthmus.discovery.unify import match
 
 
-def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None:
-    """The integers name positions of an axis: it is the space of the index, or fixed."""
+def point(
+    call: Call, axes: Sequence[Terms], dim: int, integers: Tensor, *, taken: bool = True
+) -> None:
+    """The integers name positions of an axis: it is the space of the index, or fixed.
+
+    ``taken``: something stands at these positions, read from there or to be written there.
+    """
     typing, meaning, axis = call.typing, integers.meaning, axes[dim]
     if not isinstance(meaning, Index) or size_of(meaning.space) != size_of(axis):
         typing.pin(axis)
@@ -33,7 +39,8 @@ def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None
     typing.restrict(axis)
     typing.still(axis)
     match(typing, axis, meaning.space, dual=False)
-    typing.selections.append(Selection(meaning.along, meaning.space, meaning.token))
+    if taken:
+        typing.selections.append(Selection(meaning.along, meaning.space, meaning.token))
 
 
 def same(typing: Typing, a: Terms, b: Terms) -> Terms:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from isthmus.discovery.nodes import SWAPS, TURNS, ZERO, Occurrence, Terms, Unit, settle
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 from isthmus.discovery.unify import match
 
 

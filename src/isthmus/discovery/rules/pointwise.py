@@ -8,7 +8,7 @@ from isthmus.algebra.reps import Absorbed
 from isthmus.discovery.nodes import Terms
 from isthmus.discovery.program import Program
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 LINEAR = (
     "neg", "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "clone",

@@ -6,7 +6,7 @@ from isthmus.algebra.groups import Motion
 from isthmus.discovery.nodes import SWAPS, TURNS, Terms
 from isthmus.discovery.rules.broadcast import unitless
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 def _reduced(call: Call, x: Tensor) -> set[int]:

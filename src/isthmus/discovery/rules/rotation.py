@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.discovery.nodes import NONE, PLANE
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("isthmus.rotary")
@@ -30,4 +30,4 @@ def rotary(call: Call) -> Tensor:
     typing.restrict(planes, NONE)
     # Nothing may vary along the two: they are mixed.
     typing.number(Tensor([*x.axes[:last], planes], x.dtype))
-    return call.make(x.axes)
+    return call.make([*x.axes[:last], [*pair, *planes]] if call.get("apart") else x.axes)

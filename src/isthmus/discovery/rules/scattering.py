@@ -12,7 +12,8 @@ from isthmus.discovery.rules.counting import as_index
 from isthmus.discovery.rules.indexing import aligned, point, positions, same
 from isthmus.discovery.rules.shape import join
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 @rule("scatter", "scatter_add", "scatter_reduce")
@@ -22,10 +23,10 @@ def scatter(call: Call) -> Tensor:
     integers = call.raw(call.op.arguments["index"])
     dim = call.dim("dim", len(x.axes))
     aligned(call, x, integers, dim)
-    point(call, x.axes, dim, integers)
+    source = call.optional("src")
+    point(call, x.axes, dim, integers, taken=source is not None)
     typing.restrict(x.axes[dim])
     typing.still(x.axes[dim])
-    source = call.optional("src")
     adding = call.op.target == "scatter_add" or call.get("reduce") in {"add", "sum"}
     if source is not None:
         _written(call, x, source, integers, dim, adding)

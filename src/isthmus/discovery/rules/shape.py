@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from isthmus.discovery.cuts import choose
 from isthmus.discovery.nodes import Terms, size_of
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 @rule("view", "reshape", "_unsafe_view", "flatten", "unflatten", "reshape_as", "view_as", "ravel")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.discovery.rules.broadcast import product_of, sum_of
 from isthmus.discovery.rules.pointwise import permuting
 from isthmus.discovery.rules.table import Call, rule
-from isthmus.discovery.typing import Tensor
+from isthmus.discovery.tensor import Tensor
 
 
 @rule("view_as_complex")

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from isthmus.discovery.indices import Index
 from isthmus.discovery.program import Op, Program, Ref
-from isthmus.discovery.typing import Tensor, Typing
+from isthmus.discovery.tensor import Tensor
+from isthmus.discovery.typing import Typing
 
 
 @dataclass

@@ -141,10 +141,12 @@ class Graph:
         now = self.ops[self.made[op.outputs[0]]]
         return self._put(now, replace(now, arguments={**now.arguments, **arguments}))
 
-    def retarget(self, op: Op, target: str, arguments: Mapping[str, Any]) -> None:
+    def retarget(
+        self, op: Op, target: str, arguments: Mapping[str, Any], overload: Any = None
+    ) -> None:
         """Make an operator another one, on these arguments alone."""
         now = self.ops[self.made[op.outputs[0]]]
-        self._put(now, replace(op, target=target, overload=None, arguments=dict(arguments)))
+        self._put(now, replace(op, target=target, overload=overload, arguments=dict(arguments)))
 
     def _put(self, old: Op, new: Op) -> Op:
         """Another operator in the same place; readers stay in the order of the program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import torch
@@ -24,12 +25,8 @@ Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
 HIDDEN = -1e4
 """A score at most this is no score: its weight after softmax is zero."""
 
-_FILLS: dict[tuple[str, ...], str] = {
-    ("masked_fill", "self"): "value",
-    ("where", "self"): "other",
-    ("where", "other"): "self",
-}
-"""Where scores are hidden: the operator, the argument of the scores, that of the number instead."""
+UNKNOWN = math.nan
+"""A factor that depends on the input."""
 
 RESIZES = frozenset({
     "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
@@ -99,10 +96,15 @@ def _lost(graph: Graph, name: str, dim: int) -> bool:
 
 def _masked(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Scores that are hidden stay hidden."""
+    if op.target not in ("masked_fill", "where"):
+        return None
     here = [key for key, value in op.arguments.items() if value == Ref(name)]
-    fill = _FILLS.get((op.target, *here))
-    number = op.arguments[fill] if fill is not None else None
-    if not isinstance(number, (int, float)) or number > HIDDEN:
+    if op.target == "masked_fill":
+        fill = op.arguments.get("value")
+    else:
+        fill = op.arguments.get("other" if here == ["self"] else "self")
+    hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
+    if not hidden or not (here == ["self"] or (here == ["other"] and op.target == "where")):
         return None
     out = op.outputs[0]
     return [(out, dim + len(graph.size(out)) - len(graph.size(name)))]
@@ -146,6 +148,31 @@ def _mean(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     for d in sorted(dims, reverse=True):
         labels = labels.narrow(d, 0, 1) if op.arguments.get("keepdim") else labels.select(d, 0)
     return {op.outputs[0]: (labels, 1.0)}
+
+
+def _total(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """A sum of equal shifts is as many times the shift as there are: that may depend on the input.
+
+    So it can be lost, but nothing makes up for it.
+    """
+    made = _mean(graph, op, name, labels) if op.arguments.get("dim") else None
+    return made and {result: (shown, UNKNOWN) for result, (shown, _) in made.items()}
+
+
+def _order(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """What is raised alike is chosen alike: the values are raised, and the index stays."""
+    dim = int(op.arguments["dim"]) % labels.dim()
+    if varies(labels, dim):
+        return None
+    shape = graph.size(op.outputs[0])
+    return {op.outputs[0]: (labels.narrow(dim, 0, 1).expand(shape), 1.0)}
+
+
+def _hidden(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """What is minus infinity instead may be raised as well."""
+    if op.arguments["self"] != Ref(name) or op.arguments.get("value") != -torch.inf:
+        return None
+    return {op.outputs[0]: (labels.expand(graph.size(op.outputs[0])), 1.0)}
 
 
 def _pool(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
@@ -222,6 +249,10 @@ _HANDLERS = {
     "div": _product,
     "cat": _cat,
     "mean": _mean,
+    "sum": _total,
+    "masked_fill": _hidden,
+    "topk": _order,
+    "sort": _order,
     "amax": _mean,
     "amin": _mean,
     "index": _chosen,

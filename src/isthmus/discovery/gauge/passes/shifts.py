@@ -8,50 +8,25 @@ that feels it. A bias all of whose ends are of the first kinds is free.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra.charts import Carry, Mean, Part
+from isthmus.algebra.charts import Hop, Mean, Part
 from isthmus.discovery.gauge.graphs.chains import addends, vector
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, along, core, only_along
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, only_along
 from isthmus.discovery.gauge.graphs.matching import matched
 from isthmus.discovery.gauge.graphs.passing import passed, unseen
 from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
 from isthmus.discovery.gauge.graphs.weights import first_chosen
+from isthmus.discovery.gauge.idioms.rotary import ROTARY
 from isthmus.discovery.program import Op, Ref
 
 BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
-
-
-@dataclass
-class Fate:
-    """What becomes of a constant vector of ``size`` entries.
-
-    Attributes:
-        felt: entries that some operator feels.
-        carries: how later biases make up for the others.
-        met: the results of linear operators that read it, the same at all positions.
-    """
-
-    source: str
-    size: int
-    factor: float = 1.0
-    felt: set[int] = field(default_factory=set)
-    carries: list[Carry] = field(default_factory=list)
-    met: set[str] = field(default_factory=set)
-
-    def feel(self, labels: Tensor) -> None:
-        """These entries are felt by some operator."""
-        self.felt.update(k for k in torch.unique(core(labels)).tolist() if k != ABSENT)
-
-    @property
-    def over(self) -> bool:
-        """Whether every entry is felt."""
-        return len(self.felt) >= self.size
 
 
 def fold_shifts(graph: Graph) -> None:
@@ -141,7 +116,7 @@ def _recurrent(graph: Graph, op: Op) -> None:
         size = graph.size(ref.name)[0]
         count = size if op.target != "gru" else 2 * size // 3
         fate = Fate(name, size, felt=set(range(count, size)))
-        fate.carries.append(Carry(name, str(graph.parameter(partner.name))))
+        fate.carry(graph, str(graph.parameter(partner.name)), Hop(), 1.0)
         _settle(graph, fate, op, part=True)
 
 
@@ -152,16 +127,7 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
     if not kept or into in graph.free:
         return False
     whole = len(kept) == fate.size
-    for carry in fate.carries:
-        take = carry.take if carry.take is not None else tuple(range(fate.size))
-        shown = tuple(ABSENT if k in fate.felt else k for k in take)
-        if any(k != ABSENT for k in shown):
-            plain = shown == tuple(range(fate.size))
-            graph.steps.append(
-                Carry(
-                    fate.source, carry.target, carry.layout, None if plain else shown, carry.factor
-                )
-            )
+    graph.steps += fate.kept()
     why = because("made up for, or lost, behind", op)
     if whole and not part:
         graph.free[fate.source] = Free(fate.size, Move.SHIFT, 0.0, why)
@@ -206,6 +172,9 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
         return
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
         return
+    if op.target == ROTARY:
+        follow(graph, op.outputs[0], _unturned(op, labels, fate), fate, factor)
+        return
     through = passed(graph, op, name, labels)
     if through is None:
         if not unseen(graph, op, name, labels):
@@ -215,41 +184,37 @@ def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: fl
         follow(graph, result, shown, fate, factor * times)
 
 
+def _unturned(op: Op, labels: Tensor, fate: Fate) -> Tensor:
+    """Coordinates that are turned by place feel a shift; the others pass."""
+    start, count = int(op.arguments["start"]), 2 * int(op.arguments["planes"])
+    parts = [start, count, labels.shape[-1] - start - count]
+    left, turned, right = torch.split(labels, parts, -1)
+    fate.feel(turned)
+    return torch.cat([left, torch.full_like(turned, ABSENT), right], -1)
+
+
 def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: float) -> None:
-    """A linear operator: its bias takes the shift up; without one, what it makes may be lost."""
+    """A linear operator: its bias takes the shift up; without one, what it makes goes on."""
     take = only_along(labels, reader.feature)
     if take is None or reader.padded or reader.stacked:
         fate.feel(labels)
         return
-    fate.met.add(reader.op.outputs[0])
-    bias = bias_of(graph, reader) or _apart(graph, reader)
-    entries = tuple(take.tolist())
+    result = reader.op.outputs[0]
+    fate.met.add(result)
+    bias = bias_of(graph, reader)
+    hop, times = Hop(tuple(take.tolist()), reader.weight), factor * fate.factor
     if bias is not None and bias != fate.source:
-        fate.carries.append(Carry(fate.source, bias, reader.weight, entries, factor * fate.factor))
+        fate.carry(graph, bias, hop, times)
         return
-    result = reader.op.outputs[0]
     sizes = graph.size(result)
-    rest = Fate("", sizes[reader.result])
+    rest = Fate(fate.source, sizes[reader.result])
     follow(graph, result, along(sizes, reader.result), rest)
-    if rest.felt or rest.carries:
+    if rest.felt or (rest.carries and math.isnan(times)):
         fate.feel(labels)
-
-
-def _apart(graph: Graph, reader: Linear) -> str | None:
-    """A bias written apart: a vector that is added to what the operator makes, and to no other."""
-    result = reader.op.outputs[0]
-    op, sizes = graph.only_reader(result), graph.size(result)
-    if op is None or op.target != "add" or op.arguments.get("alpha", 1) != 1:
-        return None
-    for ref in op.refs():
-        found = vector(graph, ref) if ref.name != result else None
-        if found is None or not found.whole or graph.size(op.outputs[0]) != sizes:
-            continue
-        size = math.prod(graph.size(graph.name_of(found.parameter)))
-        shown = only_along(found.labels.expand(sizes), reader.result)
-        if shown is not None and torch.equal(shown, torch.arange(size)):
-            return found.parameter
-    return None
+        return
+    for carry in rest.carries:
+        path = (hop, *carry.path)
+        fate.carries.append(replace(carry, path=path, factor=carry.factor * times))
 
 
 def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
@@ -260,7 +225,7 @@ def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, fact
         return False
     if op.arguments.get("training"):
         return False
-    fate.carries.append(Carry(fate.source, mean, None, tuple(take.tolist()), -factor * fate.factor))
+    fate.carry(graph, mean, Hop(tuple(take.tolist())), -factor * fate.factor)
     return True
 
 
@@ -280,6 +245,6 @@ def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: f
             take = matched(other.labels.expand(sizes), labels.expand(sizes), shape)
             if take is not None:
                 times = factor * fate.factor / other.factor
-                fate.carries.append(Carry(fate.source, other.parameter, None, take, times))
+                fate.carry(graph, other.parameter, Hop(take), times)
                 return True
     return False

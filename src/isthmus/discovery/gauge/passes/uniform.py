@@ -12,15 +12,18 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.charts import Shared
-from isthmus.discovery.gauge.graphs.along import SOFTMAX, is_bare
+from isthmus.discovery.gauge.graphs.along import ORDERS, SOFTMAX, is_bare
 from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.graphs.labels import ABSENT, along, moved
 from isthmus.discovery.gauge.graphs.passing import groups_of, passed
 from isthmus.discovery.gauge.graphs.readers import bias_of, linear
-from isthmus.discovery.gauge.passes.shifts import Fate, follow
+from isthmus.discovery.gauge.passes.shifts import follow
 from isthmus.discovery.program import Op, Ref
+
+EXTREMES = frozenset({"amax", "amin", "sum"})
 
 
 def fold_uniform(graph: Graph) -> None:
@@ -108,8 +111,10 @@ def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
         dims = [labels.dim() - 1]
     elif op.target in SOFTMAX:
         dims = [int(op.arguments["dim"]) % labels.dim()]
-    elif op.target in ("amax", "amin") and op.arguments.get("dim"):
+    elif op.target in EXTREMES and op.arguments.get("dim"):
         dims = [int(d) % labels.dim() for d in op.arguments["dim"]]
+    elif op.target in ORDERS:
+        dims = [int(op.arguments["dim"]) % labels.dim()]
     elif reader is not None and reader.source == name:
         dims = [d for d in range(labels.dim()) if d != reader.feature]
     elif (groups := groups_of(op)) is not None and labels.dim() > 1:
@@ -119,6 +124,6 @@ def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
     kept = [d for d in range(labels.dim()) if d not in dims]
     rows = labels.permute(*kept, *dims).flatten(0, len(kept) - 1) if kept else labels.unsqueeze(0)
     wide = rows.flatten(1)
-    # A maximum's result goes on: it is asked again once its arguments agree.
+    # What goes on is asked again once all that is compared agrees.
     same = bool((wide == wide[:, :1]).all())
-    return None if op.target in ("amax", "amin") and same else wide
+    return None if op.target in EXTREMES | ORDERS and same else wide
