@@ -11,6 +11,7 @@ from isthmus.discovery.assemble import assemble
 from isthmus.discovery.capture import Example, capture
 from isthmus.discovery.gauge import fold
 from isthmus.discovery.gauge.attaching import attach
+from isthmus.discovery.gauge.idioms.asked import answered
 from isthmus.discovery.interpret import interpret
 from isthmus.ground.collecting import uncollected
 from isthmus.ground.errors import BadInput
@@ -49,6 +50,6 @@ def discover(
     with uncollected():
         program = capture(model, example)
         if gauge == "asis":
-            return assemble(interpret(program, unknown))
+            return assemble(interpret(answered(program), unknown))
         folded = fold(program)
         return attach(assemble(interpret(folded.program, unknown)), program, folded)

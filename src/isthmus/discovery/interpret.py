@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from isthmus.discovery.decompose import Parts, decompose
+from isthmus.discovery.fills import fill_of, makes_constant
 from isthmus.discovery.hidden import uncover
 from isthmus.discovery.indices import Counts, Index, carried, handed_on
 from isthmus.discovery.nodes import size_of
@@ -20,11 +21,6 @@ from isthmus.discovery.rules.pointwise import permuting
 from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.typing import Typing
 from isthmus.ground.errors import UnknownOperator
-
-FILLS = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0,
-         "new_ones": 1.0, "empty": 0.0, "empty_like": 0.0, "new_empty": 0.0, "full": None,
-         "full_like": None, "new_full": None}  # fmt: skip
-"""Operators that make a tensor of one number; what nobody has written yet may be any."""
 
 
 class UnknownOperatorWarning(UserWarning):
@@ -91,8 +87,7 @@ def _step(reading: Reading, op: Op, unknown: str) -> None:
         if op.target not in PLAIN:
             _read(reading, op)
         return
-    constant = op.target in FILLS and not isinstance(op.arguments.get("fill_value"), Ref)
-    if constant or all(tensors[ref.name].inert for ref in op.refs()):
+    if makes_constant(op, tensors):
         _inert(reading, op)
         return
     typing.reason = op.where
@@ -143,10 +138,7 @@ def _read(reading: Reading, op: Op) -> None:
 
 def _inert(reading: Reading, op: Op) -> None:
     """An operator on tensors that no parameter enters."""
-    fill = FILLS.get(op.target)
-    value = op.arguments.get("fill_value")
-    if op.target in FILLS and isinstance(value, (int, float)):
-        fill = float(value)
+    fill = fill_of(op, reading.tensors)
     known = (reading.origins.get(ref.name, "a constant") for ref in op.refs())
     origin = next((origin for origin in known if origin != "a constant"), "a constant")
     reading.typing.reason = origin

@@ -208,7 +208,7 @@ TABLE = {
         DIAGONAL, "M(8)", ("swap", "stretch", "flip"), ("turn", "shear"), "b:1", "c:0", along="a:0"
     ),
     "state of zeros cast": Row(
-        CAST, "1", (), ("turn",), "b:1", "c:0", along="a:0", missed=("swap", "stretch")
+        CAST, "M(8)", ("swap", "stretch", "flip"), ("turn", "shear"), "b:1", "c:0", along="a:0"
     ),
     "complex state": Row(
         COMPLEX, "M(8)", ("swap", "stretch", "flip"), ("turn",), "b:1", "c:0", along="a:0",

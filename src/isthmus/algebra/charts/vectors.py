@@ -52,6 +52,23 @@ class Offset:
 
 
 @dataclass(frozen=True, slots=True)
+class Multiple:
+    """A number multiplied: a weight that is stored larger or smaller than it is used."""
+
+    name: str
+    factor: float
+    kind: ClassVar[str] = "multiple"
+
+    def forward(self, x: Working) -> None:
+        """Multiply."""
+        x[self.name] = x[self.name] * self.factor
+
+    def back(self, x: Working) -> None:
+        """Divide."""
+        x[self.name] = x[self.name] / self.factor
+
+
+@dataclass(frozen=True, slots=True)
 class Gain:
     """A gain multiplied into the weights beside it, along one dimension of each."""
 

@@ -163,6 +163,8 @@ def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | 
         return [(out, dim if kept else dim - sum(d < dim for d in gone))]
     if chosen(graph, op, name):
         return [(out, len(graph.size(out)) - 1)] if dim == len(sizes) - 1 else None
+    if op.target == "einsum":
+        return _summed(op, name, dim)
     if op.target in AVERAGES:
         return [(out, dim)] if dim not in spatial(op, len(sizes)) else None
     mixes = (op.target == "scaled_dot_product_attention" and here == ["value"]) or (
@@ -171,3 +173,15 @@ def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | 
     # A vector on the right is summed over.
     same = mixes and dim == len(sizes) - 1 and len(sizes) > 1
     return [(out, len(graph.size(out)) - 1)] if same else None
+
+
+def _summed(op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """A sum of products: a letter of one factor alone stands for the same in the result."""
+    inputs, arrow, result = str(op.arguments["equation"]).replace(" ", "").partition("->")
+    factors, tensors = inputs.split(","), op.arguments["tensors"]
+    here = [k for k, tensor in enumerate(tensors) if tensor == Ref(name)]
+    if not arrow or "." in inputs or len(here) != 1:
+        return None
+    letter = factors[here[0]][dim]
+    alone = inputs.count(letter) == 1 and letter in result
+    return [(op.outputs[0], result.index(letter))] if alone else None

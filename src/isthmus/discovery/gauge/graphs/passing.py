@@ -28,6 +28,13 @@ HIDDEN = -1e4
 UNKNOWN = math.nan
 """A factor that depends on the input."""
 
+_FILLS: dict[tuple[str, ...], str] = {
+    ("masked_fill", "self"): "value",
+    ("where", "self"): "other",
+    ("where", "other"): "self",
+}
+"""Where scores are hidden: the operator, the argument of the scores, that of the number instead."""
+
 RESIZES = frozenset({
     "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
 })  # fmt: skip
@@ -96,15 +103,10 @@ def _lost(graph: Graph, name: str, dim: int) -> bool:
 
 def _masked(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Scores that are hidden stay hidden."""
-    if op.target not in ("masked_fill", "where"):
-        return None
     here = [key for key, value in op.arguments.items() if value == Ref(name)]
-    if op.target == "masked_fill":
-        fill = op.arguments.get("value")
-    else:
-        fill = op.arguments.get("other" if here == ["self"] else "self")
-    hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
-    if not hidden or not (here == ["self"] or (here == ["other"] and op.target == "where")):
+    fill = _FILLS.get((op.target, *here))
+    number = op.arguments[fill] if fill is not None else None
+    if not isinstance(number, (int, float)) or number > HIDDEN:
         return None
     out = op.outputs[0]
     return [(out, dim + len(graph.size(out)) - len(graph.size(name)))]

@@ -21,8 +21,9 @@ from isthmus.discovery.gauge.graphs.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
-"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours), ``varying``
-(the dimensions along which the angles differ), ``apart`` (neighbours come out as halves)."""
+"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours),
+``varying`` (dimensions along which the angles differ), ``apart`` (neighbours come out as halves).
+"""
 
 STEPS = frozenset({
     *MOVING, *SAME, "add", "sub", "mul", "neg", "cat", "stack", "view_as_complex", "view_as_real",

@@ -201,7 +201,7 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
         return
     result = reader.op.outputs[0]
     fate.met.add(result)
-    bias = bias_of(graph, reader)
+    bias = bias_of(graph, reader) or _apart(graph, reader)
     hop, times = Hop(tuple(take.tolist()), reader.weight), factor * fate.factor
     if bias is not None and bias != fate.source:
         fate.carry(graph, bias, hop, times)
@@ -215,6 +215,23 @@ def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: floa
     for carry in rest.carries:
         path = (hop, *carry.path)
         fate.carries.append(replace(carry, path=path, factor=carry.factor * times))
+
+
+def _apart(graph: Graph, reader: Linear) -> str | None:
+    """A bias written apart: a vector that is added to what the operator makes, and to no other."""
+    result = reader.op.outputs[0]
+    op, sizes = graph.only_reader(result), graph.size(result)
+    if op is None or op.target != "add" or op.arguments.get("alpha", 1) != 1:
+        return None
+    for ref in op.refs():
+        found = vector(graph, ref) if ref.name != result else None
+        if found is None or not found.whole or graph.size(op.outputs[0]) != sizes:
+            continue
+        size = math.prod(graph.size(graph.name_of(found.parameter)))
+        shown = only_along(found.labels.expand(sizes), reader.result)
+        if shown is not None and torch.equal(shown, torch.arange(size)):
+            return found.parameter
+    return None
 
 
 def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
