@@ -15,7 +15,7 @@ COMPLETE = (
     "gemma2", "gemma3", "olmo", "olmo2", "phi", "gpt2", "gpt_neox", "starcoder2", "mixtral",
     "qwen2_moe", "qwen3_moe", "olmoe", "mamba2", "mistral", "gpt_bigcode", "smollm3", "mpt",
     "cohere", "cohere2", "glm4_one_head", "bert", "bert_tokens", "electra", "vit", "deit",
-    "wav2vec2", "wav2vec2_stable", "clip_text",
+    "wav2vec2", "wav2vec2_stable", "clip_text", "bert_pooled", "whisper",
 )  # fmt: skip
 FAST = {"llama", "gemma_tied", "phi"}
 LEFT = {
