@@ -31,6 +31,7 @@ def _encoder(name: str, architecture: str, tags: str = TAGS, **settings: Any) ->
 def _texts() -> tuple[Entry, ...]:
     """Masked language models, and what a task or nobody puts on top of them."""
     tied = partial(_encoder, tags=f"{TAGS} tied")
+    untied = partial(_encoder, tags=f"{TAGS} unused")  # a second bias of the head
     offset = {"max_position_embeddings": POSITIONS + 1}  # row zero is the padding's
     distil: dict[str, Any] = {
         "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 5, "max_position_embeddings": POSITIONS
@@ -42,22 +43,22 @@ def _texts() -> tuple[Entry, ...]:
     shared = {**TEXT, "embedding_size": 8, "num_hidden_layers": 2}
     windows = {"num_hidden_layers": 2, "global_attn_every_n_layers": 2, "local_attention": 4}
     return (
-        _encoder("bert", "BertForMaskedLM", **TEXT),
+        untied("bert", "BertForMaskedLM", **TEXT),
         tied("bert_tied", "BertForMaskedLM", **TIED),
         _encoder("bert_tokens", "BertForTokenClassification", **TEXT, num_labels=LABELS),
         _encoder("bert_pooled", "BertForSequenceClassification", num_labels=LABELS,
                  **{**TEXT, "num_hidden_layers": 2}),
-        _encoder("roberta", "RobertaForMaskedLM", **{**TEXT, **offset}),
+        untied("roberta", "RobertaForMaskedLM", **{**TEXT, **offset}),
         tied("roberta_tied", "RobertaForMaskedLM", **{**TIED, **offset}),
         _encoder("distilbert", "DistilBertForMaskedLM", **UNTIED, **distil),
         tied("distilbert_tied", "DistilBertForMaskedLM", **TOKENS, **distil),
         hugging_face("distilbert_plain_small", "DistilBertModel", ids, TAGS, "last_hidden_state",
                      **TOKENS, **distil),
-        _encoder("albert", "AlbertForMaskedLM", **shared),
+        untied("albert", "AlbertForMaskedLM", **shared),
         tied("albert_tied", "AlbertForMaskedLM", **{**shared, "tie_word_embeddings": True}),
         _encoder("electra", "ElectraForMaskedLM", **TEXT, embedding_size=8),
         tied("electra_tied", "ElectraForMaskedLM", **TIED, embedding_size=8),
-        _encoder("deberta_v2", "DebertaV2ForMaskedLM", **TEXT, **relative, share_att_key=False),
+        untied("deberta_v2", "DebertaV2ForMaskedLM", **TEXT, **relative, share_att_key=False),
         tied("deberta_v2_tied", "DebertaV2ForMaskedLM", **TIED, **relative, share_att_key=True),
         _encoder("modernbert", "ModernBertForMaskedLM", **{**BLOCK, **windows}),
     )  # fmt: skip
