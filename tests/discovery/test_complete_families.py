@@ -13,7 +13,8 @@ COMPLETE = (
     "llama", "llama_two_layers", "qwen2", "qwen3", "phi3", "granite", "gemma", "gemma_tied",
     "gemma2", "gemma3", "olmo", "olmo2", "phi", "gpt2", "gpt_neox", "starcoder2", "mixtral",
     "qwen2_moe", "qwen3_moe", "olmoe", "mamba2", "mistral", "gpt_bigcode", "smollm3", "mpt",
-    "cohere", "cohere2", "glm4_one_head",
+    "cohere", "cohere2", "glm4_one_head", "gpt_j", "codegen", "gpt_neo", "falcon", "falcon_new",
+    "granite_moe",
 )  # fmt: skip
 FAST = {"llama", "gemma_tied", "phi"}
 
