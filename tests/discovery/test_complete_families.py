@@ -16,6 +16,8 @@ COMPLETE = (
     "qwen2_moe", "qwen3_moe", "olmoe", "mamba2", "mistral", "gpt_bigcode", "smollm3", "mpt",
     "cohere", "cohere2", "glm4_one_head", "bert", "bert_tokens", "electra", "vit", "deit",
     "wav2vec2", "wav2vec2_stable", "clip_text", "bert_pooled", "whisper",
+    "cohere", "cohere2", "glm4_one_head", "gpt_j", "codegen", "gpt_neo", "falcon", "falcon_new",
+    "granite_moe",
 )  # fmt: skip
 FAST = {"llama", "gemma_tied", "phi"}
 LEFT = {

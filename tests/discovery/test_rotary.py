@@ -139,6 +139,27 @@ def test_two_conventions_leave_what_both_allow(tools: SimpleNamespace) -> None:
     assert (symmetry.lie_dim, counted.nullity) == (42, 42)
 
 
+def shared(turn: Turn) -> Callable[..., Tensor]:
+    """Two heads of queries with one key and one value."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        q = m.q(x).view(2, 5, 2, 4).transpose(1, 2)
+        k, v = (f(x)[:, None] for f in (m.k, m.v))
+        cos, sin = (t.to(x.dtype) for t in tables())
+        q, k = turn(q, cos, sin), turn(k, cos, sin).expand(2, 2, 5, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v.expand(2, 2, 5, 4))
+        out: Tensor = m.o(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    return forward
+
+
+def test_one_plane_that_heads_share_has_a_scale(tools: SimpleNamespace) -> None:
+    """No head and no other plane has a coordinate that could hold it."""
+    _, counted = found(tools, shared(partial(halves)), k=(6, 4), v=(6, 4))
+    assert counted.complete, str(counted)
+
+
 @pytest.mark.parametrize("key", [axial(rotate_half), partial(rotate_half)], ids=["same", "part"])
 def test_axial_tables(tools: SimpleNamespace, key: Turn) -> None:
     found(tools, attention(axial(rotate_half), key))
