@@ -151,8 +151,12 @@ def _constant(graph: Graph, name: str) -> object:
     op = graph.maker(name)
     if op is None:
         given = graph.program.values.get(name)
-        return name if given is None else (tuple(given.shape), float(given.double().sum()))
+        return name if given is None else (tuple(given.shape), given.dtype, _bytes(given))
     return op.target, tuple((k, _named(v, {}, graph)) for k, v in op.arguments.items())
+
+
+def _bytes(given: Tensor) -> bytes:
+    return given.contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _planes(
