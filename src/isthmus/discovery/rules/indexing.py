@@ -34,7 +34,8 @@ def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None
     typing.restrict(axis)
     typing.still(axis)
     match(typing, axis, meaning.space, dual=False)
-    typing.selections.append(Selection(meaning.along, meaning.space, meaning.token))
+    selected = Selection(meaning.along, meaning.space, meaning.token, len(typing.tensors))
+    typing.selections.append(selected)
 
 
 def same(typing: Typing, a: Terms, b: Terms) -> Terms:
