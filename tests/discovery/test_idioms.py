@@ -77,3 +77,68 @@ def test_what_is_read_as_well_holds_the_gain(tools: SimpleNamespace) -> None:
     )
     assert certificate.evidence["relative_error"] < 1e-9
     assert "norm.weight.gain" not in symmetry.spaces
+
+
+def test_weights_stored_at_another_size(tools: SimpleNamespace) -> None:
+    """A block whose last weights are halved, as deep networks do it: as if they were stored so."""
+
+    def block(m: Any, x: Tensor, size: float) -> Tensor:
+        stream = m.first(x)
+        told = F.linear(torch.tanh(m.up(m.norm(stream))), m.down.weight / size)
+        return m.last(m.norm2(stream + told))
+
+    parts = {
+        "first": (6, 8), "up": (8, 5), "down": lambda: nn.Linear(5, 8, bias=False), "last": (8, 4),
+        "norm": lambda: nn.LayerNorm(8), "norm2": lambda: nn.LayerNorm(8),
+    }  # fmt: skip
+    example = tools.noise(2, 5, 6)
+    dims = []
+    for size in (1, 2, -4.0):
+        symmetry, certificate = tools.typed(lambda m, x, s=size: block(m, x, s), example, **parts)
+        assert certificate.evidence["relative_error"] < 1e-9
+        assert "down.weight.mean" in symmetry.spaces
+        dims.append(symmetry.lie_dim)
+    assert len(set(dims)) == 1
+
+
+def test_weights_times_nothing_or_in_steps(tools: SimpleNamespace) -> None:
+    """Zero cannot be undone, nor can rounding."""
+
+    def rounded(m: Any, x: Tensor) -> Tensor:
+        whole = torch.div(m.down.weight, 0.25, rounding_mode="floor")
+        return F.linear(torch.tanh(m.up(x)), whole) + F.linear(x, m.last.weight * 0.0)
+
+    parts = {"up": (6, 5), "down": (5, 4), "last": (6, 4)}
+    symmetry, certificate = tools.typed(rounded, **parts)
+    assert certificate.evidence["relative_error"] < 1e-9
+    assert not symmetry.chart.steps
+
+
+SUMS: dict[str, tuple[str, bool]] = {
+    "a writer of its own": ("bpnd,hnd->bph", True),
+    "a factor beside it": ("bpnd,hnd,n->bph", True),
+    "a gain in the sum": ("bpnd,hnd,h->bph", False),
+    "a diagonal": ("bpnd,ddn->bpd", False),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_of_products_that_a_norm_reads(tools: SimpleNamespace, name: str) -> None:
+    """What is the same for all features that a norm reads is lost there."""
+    equation, free = SUMS[name]
+    sizes = {"b": 2, "p": 5, "n": 2, "d": 3, "h": 4}
+    factors = equation.split("->")[0].split(",")[1:]
+
+    def summed(m: Any, x: Tensor) -> Tensor:
+        told = torch.einsum(equation, torch.tanh(m.up(x)).unflatten(-1, (2, 3)),
+                            *(getattr(m, f"w{k}") for k in range(len(factors))))  # fmt: skip
+        return m.out(torch.tanh(m.then(m.norm(told))))
+
+    width = sizes[equation[-1]]
+    weights = {f"w{k}": [sizes[letter] for letter in f] for k, f in enumerate(factors)}
+    symmetry, certificate = tools.typed(
+        summed, tools.noise(2, 5, 6), up=(6, 6), then=(width, 5), out=(5, 2),
+        norm=lambda: nn.LayerNorm(width), **weights,
+    )  # fmt: skip
+    assert certificate.evidence["relative_error"] < 1e-9
+    assert ("w0.mean" in symmetry.spaces) == free

@@ -43,6 +43,12 @@ def neighbours(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.stack([a * cos - b * sin, b * cos + a * sin], -1).flatten(-2)
 
 
+def neighbours_apart(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Pairs (2i, 2i + 1) that come out as (i, i + half), as in DeepSeek."""
+    a, b = x[..., ::2], x[..., 1::2]
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
 def complex_numbers(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """The same by complex numbers, as in Llama's first code."""
     z = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
@@ -69,7 +75,7 @@ def axial(turn: Turn) -> Turn:
     return both
 
 
-SPELLINGS = [halves, rotate_half, neighbours, complex_numbers]
+SPELLINGS = [halves, rotate_half, neighbours, neighbours_apart, complex_numbers]
 
 
 def tables(base: float = 3.0) -> tuple[Tensor, Tensor]:
@@ -131,6 +137,27 @@ def test_two_conventions_leave_what_both_allow(tools: SimpleNamespace) -> None:
     """Queries in halves, keys in neighbours."""
     symmetry, counted = found(tools, attention(halves, neighbours))
     assert (symmetry.lie_dim, counted.nullity) == (42, 42)
+
+
+def shared(turn: Turn) -> Callable[..., Tensor]:
+    """Two heads of queries with one key and one value."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        q = m.q(x).view(2, 5, 2, 4).transpose(1, 2)
+        k, v = (f(x)[:, None] for f in (m.k, m.v))
+        cos, sin = (t.to(x.dtype) for t in tables())
+        q, k = turn(q, cos, sin), turn(k, cos, sin).expand(2, 2, 5, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v.expand(2, 2, 5, 4))
+        out: Tensor = m.o(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    return forward
+
+
+def test_one_plane_that_heads_share_has_a_scale(tools: SimpleNamespace) -> None:
+    """No head and no other plane has a coordinate that could hold it."""
+    _, counted = found(tools, shared(partial(halves)), k=(6, 4), v=(6, 4))
+    assert counted.complete, str(counted)
 
 
 @pytest.mark.parametrize("key", [axial(rotate_half), partial(rotate_half)], ids=["same", "part"])

@@ -20,6 +20,8 @@ sdpa = F.scaled_dot_product_attention
 HEADS: dict[str, Any] = {"q": (6, 8), "k": (6, 8), "v": (6, 8), "o": (8, 4)}
 WAVES = torch.arange(25.0).view(5, 5).sin()
 
+BEFORE = torch.ones(5, 5).tril().bool()
+
 
 def scores(m: Any, x: Tensor) -> Tensor:
     out: Tensor = m.q(x) @ m.k(x).transpose(1, 2)
@@ -58,6 +60,12 @@ FREE: dict[str, tuple[Callable[..., Any], set[str], dict[str, Any]]] = {
         lambda m, x: m.o(
             scores(m, x).masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf).softmax(-1)
             @ m.v(x)
+        ),
+        {"k.bias", "v.bias"}, HEADS,
+    ),
+    "hidden by choice": (
+        lambda m, x: m.o(
+            torch.where(BEFORE, scores(m, x), torch.tensor(-1e30)).softmax(-1) @ m.v(x)
         ),
         {"k.bias", "v.bias"}, HEADS,
     ),
@@ -104,6 +112,22 @@ def in_place(m: Any, x: Tensor) -> Tensor:
 FELT: dict[str, tuple[Callable[..., Any], set[str], dict[str, Any]]] = {
     "a cap on scores": (
         lambda m, x: m.o(torch.tanh(scores(m, x)).softmax(-1) @ m.v(x)), {"v.bias"}, HEADS,
+    ),
+    "places chosen, not hidden": (
+        lambda m, x: m.o(torch.where(BEFORE, scores(m, x), 0.0).softmax(-1) @ m.v(x)),
+        {"v.bias"}, HEADS,
+    ),
+    "places chosen by scores": (
+        lambda m, x: m.o(
+            (lambda s: torch.where(s > 0.1, s, -1e30))(scores(m, x)).softmax(-1) @ m.v(x)
+        ),
+        {"v.bias"}, HEADS,
+    ),
+    "scores instead of hidden ones, twice": (
+        lambda m, x: m.o(
+            (lambda s: torch.where(BEFORE, s, s.softmax(-1)))(scores(m, x)).softmax(-1) @ m.v(x)
+        ),
+        {"v.bias"}, HEADS,
     ),
     "a sink": (sink, set(), {**HEADS, "s": [1]}),
     "weights gated behind the softmax": (

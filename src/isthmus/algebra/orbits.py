@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import FLOAT
 from isthmus.algebra.symmetry import Params, Symmetry
+
+CHUNK = 512
+"""So many directions at once."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,21 @@ class Orbit:
             is the derivative of ``act(exp(t e_k), params)`` at t = 0.
         """
         wide = {n: t.to(FLOAT) for n, t in self.params.items() if t.is_floating_point()}
-        rows = [self._direction(name, wide) for name in self.symmetry.spaces]
+        linear = self.symmetry.linearised(wide)
+        rows = [self._directions(name, wide, linear) for name in self.symmetry.spaces]
         width = sum(t.numel() for t in wide.values())
-        return torch.cat([r for r in rows if len(r)] or [torch.zeros(0, width, dtype=FLOAT)])
+        return torch.cat([torch.zeros(0, width, dtype=FLOAT), *rows])
 
-    def _direction(self, name: str, wide: Mapping[str, Tensor]) -> Tensor:
+    def _directions(
+        self, name: str, wide: Mapping[str, Tensor], linear: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Those of one space, all at once: derivatives forwards, batched."""
         symmetry = self.symmetry
         space, batch = symmetry.spaces[name], symmetry.batch(name)
         shape = (*batch, space.group.lie_dim)
-        count = int(torch.tensor(shape).prod())
-
-        linear = symmetry.linearised(wide)
+        count = math.prod(shape)
+        if not count:
+            return torch.zeros(0, sum(t.numel() for t in wide.values()), dtype=FLOAT)
 
         def moved(tangent: Tensor) -> Tensor:
             values = {name: space.group.exp(tangent.reshape(shape))}
@@ -51,11 +59,16 @@ class Orbit:
             back = symmetry.linearised(moved, back=True)
             return torch.cat([back[n].flatten() for n in wide])
 
-        zero = torch.zeros(count, dtype=FLOAT)
+        zero = torch.zeros(count, dtype=FLOAT)  # outside of the batch: charts look at values
+
+        def along(direction: Tensor) -> Tensor:
+            derivative: Tensor = torch.func.jvp(moved, (zero,), (direction,))[1]
+            return derivative
+
         with warnings.catch_warnings():  # torch's own, when it first loads forward mode
             warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
-            rows = [torch.func.jvp(moved, (zero,), (e,))[1] for e in torch.eye(count, dtype=FLOAT)]
-        return torch.stack(rows) if rows else zero.new_zeros(0, 0)
+            rows: Tensor = torch.func.vmap(along, chunk_size=CHUNK)(torch.eye(count, dtype=FLOAT))
+        return rows
 
     @property
     def dim(self) -> int:

@@ -7,8 +7,7 @@ share removes it by itself.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from isthmus.discovery.indices import Selection, covers, leaf_nodes
@@ -18,20 +17,14 @@ if TYPE_CHECKING:
     from isthmus.discovery.tensor import Tensor
 
 
-def products(axes: Sequence[Terms]) -> Iterator[list[Node]]:
+def products(axes: Sequence[Terms]) -> list[list[Node]]:
     """The leaves that occur together: one list for each part of the sums in a tensor."""
-    per_axis = [list(_axis(axis, {})) for axis in axes]
-    if all(len(options) == 1 for options in per_axis):
-        yield [leaf for options in per_axis for leaf in options[0][0]]
-        return
-    for choice in itertools.product(*per_axis):
-        if _consistent(made for _, made in choice):
-            yield [leaf for leaves, _ in choice for leaf in leaves]
-
-
-def _consistent(choices: Iterable[Mapping[int, int]]) -> bool:
-    seen: dict[int, int] = {}
-    return all(seen.setdefault(key, k) == k for made in choices for key, k in made.items())
+    ways: list[tuple[list[Node], dict[int, int]]] = [([], {})]
+    for axis in axes:
+        ways = [
+            ([*leaves, *more], then) for leaves, made in ways for more, then in _axis(axis, made)
+        ]
+    return [leaves for leaves, _ in ways]
 
 
 def _axis(axis: Terms, made: dict[int, int]) -> Iterator[tuple[list[Node], dict[int, int]]]:

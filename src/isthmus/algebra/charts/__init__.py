@@ -16,7 +16,6 @@ from isthmus.algebra.charts.norms import Readout as Readout
 from isthmus.algebra.charts.norms import Tap as Tap
 from isthmus.algebra.charts.step import GaugeWarning as GaugeWarning
 from isthmus.algebra.charts.step import Step as Step
-from isthmus.algebra.charts.streams import Level as Level
 from isthmus.algebra.charts.streams import Places as Places
 from isthmus.algebra.charts.streams import Shared as Shared
 from isthmus.algebra.charts.streams import Shear as Shear
@@ -24,7 +23,9 @@ from isthmus.algebra.charts.streams import Size as Size
 from isthmus.algebra.charts.vectors import Carry as Carry
 from isthmus.algebra.charts.vectors import Flat as Flat
 from isthmus.algebra.charts.vectors import Gain as Gain
+from isthmus.algebra.charts.vectors import Hop as Hop
 from isthmus.algebra.charts.vectors import Layout as Layout
+from isthmus.algebra.charts.vectors import Multiple as Multiple
 from isthmus.algebra.charts.vectors import Offset as Offset
 from isthmus.algebra.charts.vectors import Part as Part
 from isthmus.algebra.charts.waves import HALF_TURN as HALF_TURN

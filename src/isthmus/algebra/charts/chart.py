@@ -12,12 +12,12 @@ from torch import Tensor
 from isthmus.algebra.charts.norms import Mean, Readout, Tap
 from isthmus.algebra.charts.reading import built, checked, listed, named, unreadable
 from isthmus.algebra.charts.step import Step
-from isthmus.algebra.charts.streams import Level, Shared, Shear, Size
-from isthmus.algebra.charts.vectors import Carry, Flat, Gain, Offset, Part
+from isthmus.algebra.charts.streams import Shared, Shear, Size
+from isthmus.algebra.charts.vectors import Carry, Flat, Gain, Multiple, Offset, Part
 from isthmus.algebra.charts.waves import Rise, Turn, Wrap
 
 STEPS: tuple[type[Any], ...] = (
-    Offset, Gain, Carry, Part, Mean, Readout, Tap, Level, Flat, Rise, Turn, Wrap,
+    Offset, Multiple, Gain, Carry, Part, Mean, Readout, Tap, Flat, Rise, Turn, Wrap,
     Shared, Size, Shear,
 )  # fmt: skip
 """All kinds of steps."""

@@ -18,20 +18,27 @@ class Mean:
     """The mean along a dimension as a coordinate of its own; what is left has mean zero.
 
     Along the dimensions ``centred`` the mean itself is known to sum to zero: there it is held in
-    one coordinate less (`helmert`).
+    one coordinate less (`helmert`). ``only``: the entries of the mean that are taken out; the
+    others stay.
     """
 
     name: str
     dim: int
     into: str
     centred: tuple[int, ...] = ()
+    only: tuple[int, ...] | None = None
     kind: ClassVar[str] = "mean"
 
     def forward(self, x: Working) -> None:
         """Take the mean out, times √n, so that lengths are kept."""
         mean = x[self.name].mean(self.dim, keepdim=True)
+        if self.only is not None:
+            chosen = torch.zeros_like(mean).flatten()
+            chosen[list(self.only)] = 1.0
+            mean = mean * chosen.reshape(mean.shape)
         x[self.name] = x[self.name] - mean
-        x[self.into] = self._held(mean * math.sqrt(x[self.name].shape[self.dim]), back=False)
+        held = self._held(mean * math.sqrt(x[self.name].shape[self.dim]), back=False)
+        x[self.into] = held if self.only is None else held[list(self.only)]
 
     def back(self, x: Working) -> None:
         """Put it back."""
@@ -40,8 +47,12 @@ class Mean:
         shape[self.dim] = 1
         for d in self.centred:
             shape[d] -= 1
-        held = self._held(x.pop(self.into).reshape(shape), back=True)
-        x[self.name] = x[self.name] + held / math.sqrt(size)
+        held = x.pop(self.into)
+        if self.only is not None:
+            whole = held.new_zeros(math.prod(shape))
+            whole[list(self.only)] = held
+            held = whole
+        x[self.name] = x[self.name] + self._held(held.reshape(shape), back=True) / math.sqrt(size)
 
     def _held(self, mean: Tensor, *, back: bool) -> Tensor:
         for d in self.centred:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from typing import Any, get_args, get_origin, get_type_hints
 
-from isthmus.algebra.charts.vectors import Layout
+from isthmus.algebra.charts.vectors import Hop, Layout
 from isthmus.ground.errors import BadInput
 
 
@@ -20,9 +20,9 @@ def built(kind: type[Any], fields: Mapping[str, object], where: str) -> Any:
 
 
 def checked(value: object, hint: Any, where: str) -> Any:
-    """A value of an annotated type: numbers, strings, None, layouts, and tuples of these."""
-    if hint is Layout:
-        return built(Layout, named(value, where), where)
+    """A value of an annotated type: numbers, strings, None, layouts, hops, and tuples of these."""
+    if hint is Layout or hint is Hop:
+        return built(hint, named(value, where), where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     inner = get_args(hint)

@@ -47,44 +47,24 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """The size of the first of some parameters, taken out of all of them."""
-
-    names: tuple[str, ...]
-    into: str
-    kind: ClassVar[str] = "level"
-
-    def forward(self, x: Working) -> None:
-        """Divide all by the root mean square of the first."""
-        level = x[self.names[0]].square().mean().sqrt()
-        level = torch.where(level == 0, torch.ones_like(level), level)
-        for name in self.names:
-            x[name] = x[name] / level
-        x[self.into] = level.reshape(1)
-
-    def back(self, x: Working) -> None:
-        """Multiply."""
-        level = x.pop(self.into)
-        for name in self.names:
-            x[name] = x[name] * level
-
-
-@dataclass(frozen=True, slots=True)
 class Size:
     """The size of the first of some parameters, out of all of them and into those that read them.
 
-    It is the root mean square, with the sign of the sum.
+    It is the root mean square; ``signed``: with the sign of the sum.
     """
 
     names: tuple[str, ...]
     readers: tuple[str, ...]
     into: str
+    signed: bool = True
     kind: ClassVar[str] = "size"
 
     def forward(self, x: Working) -> None:
         """Divide and multiply."""
         first = x[self.names[0]]
-        size = first.square().mean().sqrt() * torch.where(first.sum() < 0, -1.0, 1.0).to(first)
+        size = first.square().mean().sqrt()
+        if self.signed:
+            size = size * torch.where(first.sum() < 0, -1.0, 1.0).to(first)
         size = torch.where(size == 0, torch.ones_like(size), size)
         self._move(x, size)
         x[self.into] = size.reshape(1)

@@ -52,6 +52,23 @@ class Offset:
 
 
 @dataclass(frozen=True, slots=True)
+class Multiple:
+    """A number multiplied: a weight that is stored larger or smaller than it is used."""
+
+    name: str
+    factor: float
+    kind: ClassVar[str] = "multiple"
+
+    def forward(self, x: Working) -> None:
+        """Multiply."""
+        x[self.name] = x[self.name] * self.factor
+
+    def back(self, x: Working) -> None:
+        """Divide."""
+        x[self.name] = x[self.name] / self.factor
+
+
+@dataclass(frozen=True, slots=True)
 class Gain:
     """A gain multiplied into the weights beside it, along one dimension of each."""
 
@@ -75,18 +92,39 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One place on the way of a constant: what arrives there, and the weight that reads it.
+
+    ``take[i]`` is the entry of what comes that reaches coordinate i, or -1; None: each its own.
+    Without a layout it goes on as it arrives.
+    """
+
+    take: tuple[int, ...] | None = None
+    layout: Layout | None = None
+
+    def apply(self, x: Working, vector: Tensor) -> Tensor:
+        """What goes on."""
+        arrived = vector if self.take is None else taken(vector, self.take)
+        if self.layout is None:
+            return arrived
+        return self.layout.apply(x[self.layout.weight], arrived)
+
+
+@dataclass(frozen=True, slots=True)
 class Carry:
     """A constant added at one place, made up for at another: ``target += L source``.
 
-    ``take[i]`` is the entry of the source that reaches coordinate i, or -1; None: each its own.
-    Without a layout the source is added as it is, along the target's last dimensions.
+    ``path`` leads there; what arrives is added along the target's last dimensions, but for its
+    mean along those that are ``centred``, which nothing sees. Where the coordinate ``unless`` is
+    zero, the source is no constant, and nothing is carried.
     """
 
     source: str
     target: str
-    layout: Layout | None = None
-    take: tuple[int, ...] | None = None
+    path: tuple[Hop, ...] = ()
     factor: float = 1.0
+    centred: tuple[int, ...] = ()
+    unless: str | None = None
     kind: ClassVar[str] = "carry"
 
     def forward(self, x: Working) -> None:
@@ -98,16 +136,19 @@ class Carry:
         x[self.target] = x[self.target] - self._carried(x)
 
     def _carried(self, x: Working) -> Tensor:
-        vector = self.factor * x[self.source].flatten()
-        if self.take is not None:
-            vector = taken(vector, self.take)
         target = x[self.target]
-        if self.layout is not None:
-            return self.layout.apply(x[self.layout.weight], vector).reshape(target.shape)
+        if self.unless is not None and not bool(x[self.unless].any()):
+            return torch.zeros_like(target)
+        vector = self.factor * x[self.source].flatten()
+        for hop in self.path:
+            vector = hop.apply(x, vector)
         rest = list(target.shape)
         while rest and math.prod(rest) > vector.numel():
             rest.pop(0)
-        return vector.reshape(rest)
+        carried = vector.reshape(rest).expand(target.shape)
+        for dim in self.centred:
+            carried = carried - carried.mean(dim, keepdim=True)
+        return carried
 
 
 @dataclass(frozen=True, slots=True)

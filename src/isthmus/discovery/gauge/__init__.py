@@ -17,7 +17,7 @@ from isthmus.discovery.gauge.graphs.free import Free as Free
 from isthmus.discovery.gauge.graphs.free import Move as Move
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.idioms.asked import answered
-from isthmus.discovery.gauge.idioms.fixed import slice_fixed
+from isthmus.discovery.gauge.idioms.fixed import read_fixed
 from isthmus.discovery.gauge.idioms.norms import expand_norms
 from isthmus.discovery.gauge.idioms.offsets import fold_offsets
 from isthmus.discovery.gauge.idioms.rotary import find_rotations
@@ -57,7 +57,7 @@ def fold(program: Program) -> Gauge:
     """Take out of a program what it need not read."""
     with _computing():
         graph = Graph(answered(program))
-        slice_fixed(graph)
+        read_fixed(graph)
         find_rotations(graph)
         fold_offsets(graph)
         gather_norms(graph)

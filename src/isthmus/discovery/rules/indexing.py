@@ -22,8 +22,13 @@ from isthmus.discovery.typing import Typing
 from isthmus.discovery.unify import match
 
 
-def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None:
-    """The integers name positions of an axis: it is the space of the index, or fixed."""
+def point(
+    call: Call, axes: Sequence[Terms], dim: int, integers: Tensor, *, taken: bool = True
+) -> None:
+    """The integers name positions of an axis: it is the space of the index, or fixed.
+
+    ``taken``: something stands at these positions, read from there or to be written there.
+    """
     typing, meaning, axis = call.typing, integers.meaning, axes[dim]
     if not isinstance(meaning, Index) or size_of(meaning.space) != size_of(axis):
         typing.pin(axis)
@@ -34,8 +39,9 @@ def point(call: Call, axes: Sequence[Terms], dim: int, integers: Tensor) -> None
     typing.restrict(axis)
     typing.still(axis)
     match(typing, axis, meaning.space, dual=False)
-    selected = Selection(meaning.along, meaning.space, meaning.token, len(typing.tensors))
-    typing.selections.append(selected)
+    if taken:
+        since = len(typing.tensors)
+        typing.selections.append(Selection(meaning.along, meaning.space, meaning.token, since))
 
 
 def same(typing: Typing, a: Terms, b: Terms) -> Terms:

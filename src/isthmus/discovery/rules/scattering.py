@@ -23,10 +23,10 @@ def scatter(call: Call) -> Tensor:
     integers = call.raw(call.op.arguments["index"])
     dim = call.dim("dim", len(x.axes))
     aligned(call, x, integers, dim)
-    point(call, x.axes, dim, integers)
+    source = call.optional("src")
+    point(call, x.axes, dim, integers, taken=source is not None)
     typing.restrict(x.axes[dim])
     typing.still(x.axes[dim])
-    source = call.optional("src")
     adding = call.op.target == "scatter_add" or call.get("reduce") in {"add", "sum"}
     if source is not None:
         _written(call, x, source, integers, dim, adding)

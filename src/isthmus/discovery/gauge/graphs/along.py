@@ -10,6 +10,9 @@ from isthmus.discovery.program import Op, Ref
 
 SOFTMAX = frozenset({"softmax", "log_softmax", "_softmax", "_log_softmax", "_safe_softmax"})
 
+LOSING = SOFTMAX | {"scaled_dot_product_attention"}
+"""What does not see that all numbers are raised alike: scores, also where they are masks."""
+
 ORDERS = frozenset({"topk", "sort"})
 """What chooses by size: what is raised alike is chosen alike, and comes out raised."""
 
@@ -94,6 +97,9 @@ def passes(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
         alike = int(op.arguments["dim"]) % len(sizes) == dim
         lost = op.target in SOFTMAX
         return ([] if lost else [(op.outputs[0], dim)]) if alike else None
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
+    if op.target == "scaled_dot_product_attention" and last and here == ["attn_mask"]:
+        return []  # a mask is added to scores: all those of a query are raised alike
     results = graph.moves.carried(op, name, sizes, dim)
     if results is not None:
         return list(results.items()) if set(results) == set(op.outputs) else None
@@ -123,6 +129,22 @@ def _along(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] |
     return mixed(graph, op, name, dim)
 
 
+def chosen(graph: Graph, op: Op, name: str) -> bool:
+    """Whether integers choose positions of a tensor, each with its whole last dimension."""
+    last = len(graph.size(name)) - 1
+    if op.arguments.get("self") != Ref(name):
+        return False
+    if op.target == "index_select":
+        return int(op.arguments["dim"]) % (last + 1) != last
+    if op.target != "index":
+        return False
+    given = op.arguments["indices"]
+    refs = [index for index in given if isinstance(index, Ref)]
+    # One mask of booleans may stand for several dimensions.
+    plain = all("int" in str(graph.shapes[r.name].dtype) and r.name != name for r in refs)
+    return plain and not isinstance(dict(enumerate(given)).get(last), Ref)
+
+
 def onward(graph: Graph, op: Op, name: str, dim: int) -> dict[str, int]:
     """Where the features of a tensor go on as they are, or mixed along other dimensions."""
     moved = graph.moves.carried(op, name, graph.size(name), dim)
@@ -130,7 +152,7 @@ def onward(graph: Graph, op: Op, name: str, dim: int) -> dict[str, int]:
 
 
 def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
-    """Linear operators along other dimensions: averages, attention's weights on values."""
+    """Linear operators along other dimensions: averages, choices, attention's weights on values."""
     sizes, out = graph.size(name), op.outputs[0]
     here = [key for key, value in op.arguments.items() if value == Ref(name)]
     if op.target == "mean" and op.arguments.get("dim"):
@@ -139,6 +161,10 @@ def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | 
             return None
         kept = bool(op.arguments.get("keepdim"))
         return [(out, dim if kept else dim - sum(d < dim for d in gone))]
+    if chosen(graph, op, name):
+        return [(out, len(graph.size(out)) - 1)] if dim == len(sizes) - 1 else None
+    if op.target == "einsum":
+        return _summed(op, name, dim)
     if op.target in AVERAGES:
         return [(out, dim)] if dim not in spatial(op, len(sizes)) else None
     mixes = (op.target == "scaled_dot_product_attention" and here == ["value"]) or (
@@ -147,3 +173,15 @@ def mixed(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | 
     # A vector on the right is summed over.
     same = mixes and dim == len(sizes) - 1 and len(sizes) > 1
     return [(out, len(graph.size(out)) - 1)] if same else None
+
+
+def _summed(op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
+    """A sum of products: a letter of one factor alone stands for the same in the result."""
+    inputs, arrow, result = str(op.arguments["equation"]).replace(" ", "").partition("->")
+    factors, tensors = inputs.split(","), op.arguments["tensors"]
+    here = [k for k, tensor in enumerate(tensors) if tensor == Ref(name)]
+    if not arrow or "." in inputs or len(here) != 1:
+        return None
+    letter = factors[here[0]][dim]
+    alone = inputs.count(letter) == 1 and letter in result
+    return [(op.outputs[0], result.index(letter))] if alone else None

@@ -97,7 +97,7 @@ def addends(graph: Graph, argument: Any) -> list[Vector]:
     if op.target == "add" and op.arguments.get("alpha", 1) == 1:
         both = addends(graph, op.arguments["self"]) + addends(graph, op.arguments["other"])
         return [_with(v, labels=v.labels.expand(sizes)) for v in both]
-    reader = linear(graph, op)
+    reader = linear(graph, op, shared=True)
     if reader is not None:
         bias = bias_of(graph, reader)
         return [Vector(bias, along(sizes, reader.result))] if bias is not None else []

@@ -42,6 +42,10 @@ class Graph:
         self.gone: set[str] = set()
         for key in self.order:
             self._enter(key)
+        for key in reversed(self.order):
+            if key in self.ops and self._idle(self.ops[key]):
+                self.drop(self.ops[key])
+        self.order = list(self.ops)
         inert = {*program.inputs, *program.constants}
         for key in self.order:
             op = self.ops[key]
@@ -60,6 +64,11 @@ class Graph:
             self.made[name] = key
         for ref in op.refs():
             self.read.setdefault(ref.name, {})[key] = None
+
+    def _idle(self, op: Op) -> bool:
+        """Whether nothing reads what an operator makes, and it writes into nothing."""
+        read = any(self.read.get(name) or self.is_output(name) for name in op.outputs)
+        return not read and op.overload is not None and not op.overload._schema.is_mutable
 
     def __iter__(self) -> Iterator[Op]:
         # As they are when their turn comes: rewriting goes on meanwhile.
@@ -100,12 +109,17 @@ class Graph:
         """A graph name of a parameter."""
         return self._graph_names[parameter][0]
 
+    def floating(self, argument: Any) -> str | None:
+        """The parameter that an argument is, if it is floating and has not been made free."""
+        parameter = self.parameter(argument.name) if isinstance(argument, Ref) else None
+        if parameter is None or parameter in self.free:
+            return None
+        return parameter if self.shapes[argument.name].dtype.is_floating_point else None
+
     def private(self, argument: Any) -> str | None:
         """The parameter that an argument is, if it is floating and read here alone."""
-        if not isinstance(argument, Ref):
-            return None
-        parameter = self.parameter(argument.name)
-        if parameter is None or parameter in self.free:
+        parameter = self.floating(argument)
+        if parameter is None:
             return None
         names = self._graph_names[parameter]
         used = sum(
@@ -114,8 +128,7 @@ class Graph:
             for op in self.readers(name)
         )
         returned = any(self.is_output(name) for name in names)
-        floating = self.shapes[argument.name].dtype.is_floating_point
-        return parameter if used == 1 and floating and not returned else None
+        return parameter if used == 1 and not returned else None
 
     def size(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor."""

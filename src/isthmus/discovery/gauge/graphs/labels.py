@@ -28,13 +28,21 @@ SAME = frozenset({
 })  # fmt: skip
 """Operators that do nothing to values (in evaluation)."""
 
+PADS = frozenset({"pad", "constant_pad_nd"})
+
 ABSENT = -1
 
 
 def same(op: Op) -> bool:
     """Whether an operator keeps values: no cast to integers, no noise that evaluation keeps."""
     exact = op.shapes[0].dtype.is_floating_point and not op.arguments.get("train")
-    return op.target in SAME and exact
+    return exact and (op.target in SAME or (op.target in PADS and not any(op.arguments["pad"])))
+
+
+def _known(op: Op) -> bool:
+    """Whether an operator may do no more than move entries."""
+    constant = op.target in PADS and op.arguments.get("mode", "constant") == "constant"
+    return op.target in MOVING or constant or same(op)
 
 
 def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
@@ -43,8 +51,11 @@ def moved(op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
         # What is only asked for its type or shape is not in the result.
         there = next(op.refs()) == Ref(name)
         return {op.outputs[0]: labels} if there else {}
-    if op.target not in MOVING or op.overload is None:
+    if not _known(op) or op.overload is None:
         return None
+    if op.target in PADS:  # what stands around a tensor does not move with it
+        widths = [int(width) for width in op.arguments["pad"]]
+        return {op.outputs[0]: torch.nn.functional.pad(labels, widths, value=ABSENT)}
     arguments = {
         key: labels if isinstance(value, Ref) and value.name == name else value
         for key, value in op.arguments.items()
@@ -143,7 +154,7 @@ class Moves:
 
     def moved(self, op: Op, name: str, labels: Tensor) -> dict[str, Tensor] | None:
         """As the function `moved`."""
-        if op.target not in MOVING and not same(op):
+        if not _known(op):
             return None
         labels = self.one(labels)
         key = (id(labels), *_kind(op, name))
@@ -169,7 +180,7 @@ class Moves:
 
         None if the operator does more than move entries; a result that lacks it is left out.
         """
-        if op.target not in MOVING and not same(op):
+        if not _known(op):
             return None
         key = (sizes, dim, *_kind(op, name))
         if key not in self._places:

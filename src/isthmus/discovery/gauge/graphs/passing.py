@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from isthmus.discovery.gauge.graphs.along import AVERAGES, SOFTMAX, is_bare, passes, spatial
+from isthmus.discovery.gauge.graphs.along import (
+    AVERAGES,
+    SOFTMAX,
+    chosen,
+    is_bare,
+    passes,
+    spatial,
+)
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, varies
+from isthmus.discovery.gauge.graphs.labels import ABSENT, only_along, varies
 from isthmus.discovery.program import Op, Ref
 
 Onward: TypeAlias = "dict[str, tuple[Tensor, float]]"
 
 HIDDEN = -1e4
 """A score at most this is no score: its weight after softmax is zero."""
+
+UNKNOWN = math.nan
+"""A factor that depends on the input."""
+
+_FILLS: dict[tuple[str, ...], str] = {
+    ("masked_fill", "self"): "value",
+    ("where", "self"): "other",
+    ("where", "other"): "self",
+}
+"""Where scores are hidden: the operator, the argument of the scores, that of the number instead."""
 
 RESIZES = frozenset({
     "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
@@ -47,7 +65,10 @@ def unseen(graph: Graph, op: Op, name: str, labels: Tensor) -> bool:
     if op.target == "scaled_dot_product_attention":
         # Every score of a query is raised alike, if it is a key and nothing else.
         here = [key for key, value in op.arguments.items() if value == Ref(name)]
-        return here == ["key"] and not varies(labels, -2 % dim)
+        keys = {"key": -2 % dim, "attn_mask": dim - 1}  # where keys stand; a mask is added
+        return len(here) == 1 and here[0] in keys and not varies(labels, keys[here[0]])
+    if _masked(graph, op, name, dim - 1) is not None and not varies(labels, dim - 1):
+        return _lost(graph, op.outputs[0], len(graph.size(op.outputs[0])) - 1)
     return _key(graph, op, name, labels)
 
 
@@ -82,11 +103,13 @@ def _lost(graph: Graph, name: str, dim: int) -> bool:
 
 def _masked(graph: Graph, op: Op, name: str, dim: int) -> list[tuple[str, int]] | None:
     """Scores that are hidden stay hidden."""
-    if op.target == "masked_fill":
-        fill = op.arguments.get("value")
-        hidden = isinstance(fill, (int, float)) and fill <= HIDDEN
-        return [(op.outputs[0], dim)] if hidden and op.arguments["self"] == Ref(name) else None
-    return None
+    here = [key for key, value in op.arguments.items() if value == Ref(name)]
+    fill = _FILLS.get((op.target, *here))
+    number = op.arguments[fill] if fill is not None else None
+    if not isinstance(number, (int, float)) or number > HIDDEN:
+        return None
+    out = op.outputs[0]
+    return [(out, dim + len(graph.size(out)) - len(graph.size(name)))]
 
 
 def _sum(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
@@ -129,6 +152,31 @@ def _mean(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     return {op.outputs[0]: (labels, 1.0)}
 
 
+def _total(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """A sum of equal shifts is as many times the shift as there are: that may depend on the input.
+
+    So it can be lost, but nothing makes up for it.
+    """
+    made = _mean(graph, op, name, labels) if op.arguments.get("dim") else None
+    return made and {result: (shown, UNKNOWN) for result, (shown, _) in made.items()}
+
+
+def _order(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """What is raised alike is chosen alike: the values are raised, and the index stays."""
+    dim = int(op.arguments["dim"]) % labels.dim()
+    if varies(labels, dim):
+        return None
+    shape = graph.size(op.outputs[0])
+    return {op.outputs[0]: (labels.narrow(dim, 0, 1).expand(shape), 1.0)}
+
+
+def _hidden(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """What is minus infinity instead may be raised as well."""
+    if op.arguments["self"] != Ref(name) or op.arguments.get("value") != -torch.inf:
+        return None
+    return {op.outputs[0]: (labels.expand(graph.size(op.outputs[0])), 1.0)}
+
+
 def _pool(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     padding = op.arguments.get("padding", 0)
     given = list(padding) if isinstance(padding, (list, tuple)) else [padding]
@@ -140,6 +188,14 @@ def _pool(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
     for d in places:
         labels = labels.narrow(d, 0, 1)
     return {op.outputs[0]: (labels.expand(graph.size(op.outputs[0])), 1.0)}
+
+
+def _chosen(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
+    """Positions that integers choose: all have the shift."""
+    line = only_along(labels, labels.dim() - 1)
+    if line is None or not chosen(graph, op, name):
+        return None
+    return {op.outputs[0]: (line.expand(graph.size(op.outputs[0])), 1.0)}
 
 
 def _attention(graph: Graph, op: Op, name: str, labels: Tensor) -> Onward | None:
@@ -195,8 +251,14 @@ _HANDLERS = {
     "div": _product,
     "cat": _cat,
     "mean": _mean,
+    "sum": _total,
+    "masked_fill": _hidden,
+    "topk": _order,
+    "sort": _order,
     "amax": _mean,
     "amin": _mean,
+    "index": _chosen,
+    "index_select": _chosen,
     "scaled_dot_product_attention": _attention,
     "matmul": _matmul,
     "bmm": _matmul,

@@ -35,48 +35,56 @@ class Linear:
     stacked: bool = False
 
 
-def linear(graph: Graph, op: Op) -> Linear | None:
-    """An operator as a linear map with a weight of its own, or None."""
+def linear(graph: Graph, op: Op, *, shared: bool = False) -> Linear | None:
+    """An operator as a linear map with a parameter as its weight, or None.
+
+    Args:
+        shared: whether others may read the weight too (a tied head): who only asks what the
+            operator does to its input allows it, who is to change the weight must not.
+    """
     reader = _READERS.get(op.target)
-    return reader(graph, op) if reader is not None else None
+    return reader(graph, op, shared) if reader is not None else None
 
 
-def _dense(graph: Graph, op: Op) -> Linear | None:
-    found, source = weight(graph, op.arguments["weight"], (0, 1)), op.arguments["input"]
+def _dense(graph: Graph, op: Op, shared: bool) -> Linear | None:
+    found = weight(graph, op.arguments["weight"], (0, 1), shared=shared)
+    source = op.arguments["input"]
     if found is None or found.stacked or source.name in graph.program.parameters:
         return None
     ndim = len(graph.size(source.name))
     return Linear(op, source.name, ndim - 1, ndim - 1, Layout(found.name, *found.dims), "bias")
 
 
-def _addmm(graph: Graph, op: Op) -> Linear | None:
-    found, source = weight(graph, op.arguments["mat2"], (1, 0)), op.arguments["mat1"]
+def _addmm(graph: Graph, op: Op, shared: bool) -> Linear | None:
+    found = weight(graph, op.arguments["mat2"], (1, 0), shared=shared)
+    source = op.arguments["mat1"]
     plain = op.arguments.get("beta", 1) == 1 and op.arguments.get("alpha", 1) == 1
     if found is None or found.stacked or not plain or source.name in graph.program.parameters:
         return None
     return Linear(op, source.name, 1, 1, Layout(found.name, *found.dims), "self")
 
 
-def _matmul(graph: Graph, op: Op) -> Linear | None:
+def _matmul(graph: Graph, op: Op, shared: bool) -> Linear | None:
     """A product with a weight on one side; of more than two dimensions, it holds many matrices."""
     one, two = op.arguments["self"], op.arguments["mat2" if "mat2" in op.arguments else "other"]
     left, right = len(graph.size(one.name)), len(graph.size(two.name))
     last = len(graph.size(op.outputs[0])) - 1
     if left < 2 or right < 2 or one == two:
         return None
-    found = weight(graph, two, (right - 1, right - 2))
+    found = weight(graph, two, (right - 1, right - 2), shared=shared)
     if found is not None and one.name not in graph.program.parameters:
         layout = Layout(found.name, *found.dims)
         return Linear(op, one.name, left - 1, last, layout, "", stacked=found.stacked)
-    found = weight(graph, one, (left - 2, left - 1))
+    found = weight(graph, one, (left - 2, left - 1), shared=shared)
     if found is not None and two.name not in graph.program.parameters:
         layout = Layout(found.name, *found.dims)
         return Linear(op, two.name, right - 2, last - 1, layout, "", stacked=found.stacked)
     return None
 
 
-def _convolution(graph: Graph, op: Op) -> Linear | None:
-    name, source = graph.private(op.arguments["weight"]), op.arguments["input"]
+def _convolution(graph: Graph, op: Op, shared: bool) -> Linear | None:
+    given, source = op.arguments["weight"], op.arguments["input"]
+    name = graph.floating(given) if shared else graph.private(given)
     groups = int(op.arguments.get("groups", 1) or 1)
     ndim = len(graph.size(op.outputs[0]))
     if name is None or ndim != len(graph.size(op.arguments["weight"].name)):

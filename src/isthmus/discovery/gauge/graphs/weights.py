@@ -14,7 +14,7 @@ class Weight:
     """A parameter as it arrives.
 
     Attributes:
-        name: the parameter; it is read nowhere else.
+        name: the parameter; unless others were allowed, it is read nowhere else.
         dims: for each dimension that was asked for, where it stands in the parameter.
         stacked: whether it holds many matrices, of which each position has its own.
     """
@@ -24,20 +24,26 @@ class Weight:
     stacked: bool
 
 
-def weight(graph: Graph, argument: object, dims: Sequence[int]) -> Weight | None:
-    """The parameter that arrives at this argument, with these dimensions whole; or None."""
+def weight(
+    graph: Graph, argument: object, dims: Sequence[int], *, shared: bool = False
+) -> Weight | None:
+    """The parameter that arrives at this argument, with these dimensions whole; or None.
+
+    Args:
+        shared: whether other operators may read it too.
+    """
     if not isinstance(argument, Ref):
         return None
     name, places = argument.name, tuple(dims)
     while name not in graph.program.parameters:
         op = graph.maker(name)
-        if op is None or len(op.outputs) != 1 or graph.only_reader(name) is None:
+        if op is None or len(op.outputs) != 1 or not (shared or graph.only_reader(name)):
             return None
         before = _before(graph, op, places)
         if before is None:
             return None
         name, places = before
-    found = graph.private(Ref(name))
+    found = graph.floating(Ref(name)) if shared else graph.private(Ref(name))
     return None if found is None else Weight(found, places, len(graph.size(name)) > len(dims))
 
 
@@ -65,6 +71,12 @@ def _before(graph: Graph, op: Op, places: tuple[int, ...]) -> tuple[str, tuple[i
             return None
         found.append(back[0])
     return source, tuple(found)
+
+
+def first_chosen(graph: Graph, op: Op) -> Ref | None:
+    """The tensor of which integers choose along the first dimension."""
+    found = _chosen(graph, op)
+    return Ref(found[0]) if found is not None and found[1] == 0 else None
 
 
 def _chosen(graph: Graph, op: Op) -> tuple[str, int, int] | None:

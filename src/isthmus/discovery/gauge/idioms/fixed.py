@@ -1,4 +1,7 @@
-"""Fixed places: an index by integers that the program holds is a slice, if they count evenly."""
+"""Fixed places and numbers: tensors that the program holds are what they say.
+
+An index by integers that count evenly is a slice; what stands in hidden places is a number.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,26 @@ from isthmus.discovery.gauge.graphs.constants import Constants
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.program import Op, Ref
 
+FILLS = {
+    ("where", "self"): torch.ops.aten.where.ScalarSelf,
+    ("where", "other"): torch.ops.aten.where.ScalarOther,
+    ("masked_fill", "value"): torch.ops.aten.masked_fill.Scalar,
+}
+"""Arguments that may be a tensor of one number, with the overload that takes the number."""
 
-def slice_fixed(graph: Graph) -> None:
-    """Rewrite every such index along one dimension."""
+
+def read_fixed(graph: Graph) -> None:
+    """Rewrite every such operator."""
     constants = Constants(graph)
     for op in graph:
+        for (target, argument), overload in FILLS.items():
+            filled = op.arguments.get(argument)
+            if op.target == target and isinstance(filled, Ref) and filled.name in graph.inert:
+                number = _number(graph, constants, filled.name)
+                if number is not None:
+                    arguments = {**op.arguments, argument: number}
+                    graph.retarget(op, target, arguments, overload)
+                    break
         found = _one(op)
         if found is None or found[1].name not in graph.inert:
             continue
@@ -24,6 +42,13 @@ def slice_fixed(graph: Graph) -> None:
             names = ("start", "end", "step")
             arguments = {"self": source, "dim": dim, **dict(zip(names, span, strict=True))}
             graph.retarget(op, "slice", arguments, torch.ops.aten.slice.Tensor)
+
+
+def _number(graph: Graph, constants: Constants, name: str) -> float | None:
+    """The one number that a constant of floating point numbers holds."""
+    alone = graph.size(name) == () and graph.shapes[name].dtype.is_floating_point
+    value = constants.value(name) if alone else None
+    return None if value is None else float(value)
 
 
 def _one(op: Op) -> tuple[Ref, Ref, int] | None:

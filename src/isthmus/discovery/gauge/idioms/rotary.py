@@ -21,9 +21,9 @@ from isthmus.discovery.gauge.graphs.labels import MOVING, SAME, varies
 from isthmus.discovery.program import Op, Ref
 
 ROTARY = "isthmus.rotary"
-"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours) and
-``varying``:
-the dimensions along which the angles differ."""
+"""Planes turned; arguments ``self``, ``start``, ``planes``, ``halves`` (else neighbours),
+``varying`` (dimensions along which the angles differ), ``apart`` (neighbours come out as halves).
+"""
 
 STEPS = frozenset({
     *MOVING, *SAME, "add", "sub", "mul", "neg", "cat", "stack", "view_as_complex", "view_as_real",
@@ -38,13 +38,15 @@ LONGEST = 40
 class Planes:
     """``count`` planes of coordinates, from ``start`` on: (i, i + count), or neighbours.
 
-    Their angles differ along the dimensions ``varying``, at least.
+    Their angles differ along the dimensions ``varying``, at least. ``apart``: they are neighbours,
+    and come out as halves.
     """
 
     start: int
     count: int
     halves: bool
     varying: tuple[int, ...] = ()
+    apart: bool = False
 
 
 def find_rotations(graph: Graph) -> None:
@@ -178,7 +180,8 @@ def _planes(
     expected = sum(probe[..., j : j + 1] * column for j, column in enumerate(columns))
     if not torch.allclose(answer, torch.as_tensor(expected), rtol=1e-4, atol=1e-5):
         return None
-    found = _paired([column.flatten(0, -2) for column in columns])
+    flat = [column.flatten(0, -2) for column in columns]
+    found = _paired(flat) or _parted(flat)
     varying = [d for d in range(len(sizes) - 1) if any(varies(column, d) for column in columns)]
     return None if found is None else replace(found, varying=tuple(varying))
 
@@ -215,6 +218,15 @@ def _paired(columns: Sequence[Tensor]) -> Planes | None:
     return _regular(sorted(partner), partner)
 
 
+def _parted(columns: Sequence[Tensor]) -> Planes | None:
+    """Neighbours that are put out as halves, if all coordinates are."""
+    size = len(columns)
+    places = [k // 2 + (k % 2) * (size // 2) for k in range(size)]
+    found = _paired([column[:, places] for column in columns]) if size % 2 == 0 else None
+    whole = found is not None and 2 * found.count == size and (not found.halves or size == 2)
+    return replace(found, halves=False, apart=True) if found is not None and whole else None
+
+
 def _turned(columns: Sequence[Tensor], j: int, other: int) -> bool:
     """Whether two coordinates are turned, and stretched alike."""
     one, two = columns[j], columns[other]
@@ -249,7 +261,7 @@ def _rewrite(graph: Graph, ops: Sequence[Op], root: str, result: str, planes: Pl
         ROTARY,
         {
             "self": Ref(root), "start": planes.start, "planes": planes.count,
-            "halves": planes.halves, "varying": planes.varying,
+            "halves": planes.halves, "varying": planes.varying, "apart": planes.apart,
         },
     )  # fmt: skip
     for op in reversed(ops):

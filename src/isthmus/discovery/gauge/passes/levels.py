@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from isthmus.algebra.charts import Level
+from isthmus.algebra.charts import Size
 from isthmus.discovery.gauge.graphs.chains import vector
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
@@ -42,7 +42,7 @@ def free_levels(graph: Graph) -> None:
         done |= stream.tensors
         if good and stream.norms and len(stream.writers) > 1:
             into = f"{next(iter(stream.writers))}.level"
-            graph.steps.append(Level(tuple(stream.writers), into))
+            graph.steps.append(Size(tuple(stream.writers), (), into, signed=False))
             why = because("the length is not felt by", op)
             graph.free[into] = Free(1, Move.STRETCH, 1.0, why)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from isthmus.algebra.charts import Mean
-from isthmus.discovery.gauge.graphs.along import SOFTMAX, Lost, is_bare, passes
+from isthmus.discovery.gauge.graphs.along import LOSING, SOFTMAX, Lost, is_bare, passes
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.graphs.labels import MOVING
@@ -21,14 +21,15 @@ from isthmus.discovery.program import Op, Ref
 
 def centre(graph: Graph) -> None:
     """Take the free means out of all parameters."""
-    if not any(is_bare(op) or op.target in SOFTMAX for op in graph):
+    if not any(is_bare(op) or op.target in LOSING for op in graph):
         return
     lost = Lost(graph)
     for op in graph:
-        reader = linear(graph, op)
+        reader = linear(graph, op, shared=True)
         if reader is None or not lost(op.outputs[0], reader.result):
             continue
-        if reader.weight.groups == 1:  # else results do not read the same inputs
+        own = linear(graph, op) is not None
+        if own and reader.weight.groups == 1:  # else results do not read the same inputs
             _split(graph, reader.weight.weight, reader.weight.out, op)
         bias = bias_of(graph, reader)
         if bias is not None:
@@ -65,7 +66,7 @@ def _whole(graph: Graph, name: str) -> bool:
 
 def _lose(graph: Graph, op: Op, lost: Lost) -> None:
     """A bias that is the same along another dimension, where that is lost, is free."""
-    reader = linear(graph, op)
+    reader = linear(graph, op, shared=True)
     bias = bias_of(graph, reader) if reader is not None else None
     if reader is None or bias is None or reader.bias != "bias":
         return

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from isthmus.algebra.charts import Carry, Gain, Readout
+import math
+from dataclasses import replace
+
+from isthmus.algebra.charts import Carry, Gain, Hop, Mean, Readout
 from isthmus.discovery.gauge.graphs.along import is_bare
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import along
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along
 from isthmus.discovery.gauge.graphs.readers import Linear, bias_of
 from isthmus.discovery.gauge.passes.gains import gain, readers_along
-from isthmus.discovery.gauge.passes.shifts import Fate, follow, steady
+from isthmus.discovery.gauge.passes.shifts import follow, steady
 from isthmus.discovery.program import Op, Ref
 
 
@@ -39,9 +43,12 @@ def _fold(graph: Graph, core: Op) -> None:
     known = steady(graph, added.outputs[0], dim)
     if any(r.op.outputs[0] not in known for r in readers if r not in bare):
         return
-    kept = [r for r in bare if r.op.outputs[0] not in known or not _unfelt(graph, r)]
-    graph.settled.update((r.weight.weight, r.weight.into) for r in kept)
+    fates = [_fate(graph, r) if r.op.outputs[0] in known else None for r in bare]
     _enter(graph, found[0].parameter, bias, readers, bare, core)
+    for reader, fate in zip(bare, fates, strict=True):
+        if fate is None or fate.felt or fate.carries:  # else its mean is lost as a whole
+            graph.settled.add((reader.weight.weight, reader.weight.into))
+            _free_rows(graph, reader, fate, f"{bias}.level", core)
     graph.bypass(added, scaled.outputs[0])
     graph.bypass(scaled, core.outputs[0])
 
@@ -54,7 +61,7 @@ def _enter(
     for reader in others:
         taking = bias_of(graph, reader)
         assert taking is not None
-        graph.steps.append(Carry(bias, taking, reader.weight))
+        graph.steps.append(Carry(bias, taking, (Hop(layout=reader.weight),)))
     places = tuple((r.weight.weight, r.weight.into) for r in bare)
     graph.steps.append(Readout(gain_name, bias, places))
     graph.steps.append(Gain(gain_name, tuple((r.weight.weight, r.weight.into) for r in others)))
@@ -65,10 +72,30 @@ def _enter(
     graph.gone.add(bias)
 
 
-def _unfelt(graph: Graph, reader: Linear) -> bool:
-    """Whether a constant in this reader's result is lost: then so is its mean."""
+def _fate(graph: Graph, reader: Linear) -> Fate:
+    """What becomes of a constant in this reader's result."""
     result = reader.op.outputs[0]
     sizes = graph.size(result)
-    fate = Fate("", sizes[reader.result])
+    fate = Fate(f"{reader.weight.weight}.mean", sizes[reader.result])
     follow(graph, result, along(sizes, reader.result), fate)
-    return not fate.felt and not fate.carries
+    return fate
+
+
+def _free_rows(graph: Graph, reader: Linear, fate: Fate | None, level: str, core: Op) -> None:
+    """Rows whose constants are lost or made up for later: their means are free."""
+    weight = reader.weight
+    sizes = graph.program.shapes[graph.name_of(weight.weight)].sizes
+    if fate is None or fate.over or weight.groups > 1 or len(sizes) != 2:
+        return
+    rows = tuple(k for k in range(fate.size) if k not in fate.felt)
+    whole = len(rows) == fate.size
+    into, size = fate.source, sizes[weight.into]
+    graph.steps.append(Mean(weight.weight, weight.into, into, only=None if whole else rows))
+    place = {k: number for number, k in enumerate(rows)}
+    for carry in fate.kept():
+        first = carry.path[0].take or range(fate.size)
+        hop = replace(carry.path[0], take=tuple(place.get(k, ABSENT) for k in first))
+        path, times = (hop, *carry.path[1:]), carry.factor * math.sqrt(size)
+        graph.steps.append(replace(carry, path=path, factor=times, unless=level))
+    why = because("made up for, or lost, behind", reader.op)
+    graph.free[into] = Free(len(rows), Move.SHIFT, 0.0, why)

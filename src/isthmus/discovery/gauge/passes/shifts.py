@@ -8,48 +8,31 @@ that feels it. A bias all of whose ends are of the first kinds is free.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra.charts import Carry, Mean, Part
+from isthmus.algebra.charts import Hop, Mean, Part
 from isthmus.discovery.gauge.graphs.chains import addends, vector
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, along, core, only_along, varies
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, only_along
+from isthmus.discovery.gauge.graphs.matching import matched
 from isthmus.discovery.gauge.graphs.passing import passed, unseen
 from isthmus.discovery.gauge.graphs.readers import Linear, bias_of, linear
+from isthmus.discovery.gauge.graphs.weights import first_chosen
+from isthmus.discovery.gauge.idioms.rotary import ROTARY
 from isthmus.discovery.program import Op, Ref
 
+Way: TypeAlias = "tuple[str, Tensor, float]"
+"""A tensor, which entries of a shift stand where in it, and a factor."""
+
 BATCH_NORMS = frozenset({"batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"})
-
-
-@dataclass
-class Fate:
-    """What becomes of a constant vector of ``size`` entries.
-
-    Attributes:
-        felt: entries that some operator feels.
-        carries: how later biases make up for the others.
-        met: the results of linear operators that read it, the same at all positions.
-    """
-
-    source: str
-    size: int
-    factor: float = 1.0
-    felt: set[int] = field(default_factory=set)
-    carries: list[Carry] = field(default_factory=list)
-    met: set[str] = field(default_factory=set)
-
-    def feel(self, labels: Tensor) -> None:
-        """These entries are felt by some operator."""
-        self.felt.update(k for k in torch.unique(core(labels)).tolist() if k != ABSENT)
-
-    @property
-    def over(self) -> bool:
-        """Whether every entry is felt."""
-        return len(self.felt) >= self.size
 
 
 def fold_shifts(graph: Graph) -> None:
@@ -58,7 +41,7 @@ def fold_shifts(graph: Graph) -> None:
         if op.outputs[0] not in graph.made:
             continue
         _bias(graph, op)
-        if op.target == "embedding":
+        if op.target in ("embedding", "index", "index_select"):
             _table(graph, op)
         elif op.target in ("add", "cat"):
             for ref in list(op.refs()):
@@ -69,7 +52,7 @@ def fold_shifts(graph: Graph) -> None:
 
 def _bias(graph: Graph, op: Op) -> None:
     """The bias of a linear operator."""
-    reader = linear(graph, op)
+    reader = linear(graph, op, shared=True)
     bias = bias_of(graph, reader) if reader is not None else None
     if reader is None or bias is None:
         return
@@ -93,7 +76,7 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
     # What is cut away here may be read when the input is longer.
     missing = set(range(size)) - set(found.labels.flatten().tolist())
     fate = Fate(found.parameter, size, found.factor, missing)
-    step(graph, op, ref.name, found.labels, fate)
+    _travel(graph, step(graph, op, ref.name, found.labels, fate), fate)
     if _settle(graph, fate, op) and op.target == "add":
         others = [r for r in op.refs() if r != ref]
         same = bool(others) and graph.size(others[0].name) == graph.size(op.outputs[0])
@@ -102,20 +85,26 @@ def _added(graph: Graph, op: Op, ref: Ref) -> None:
 
 
 def _table(graph: Graph, op: Op) -> None:
-    """What all rows of an embedding share."""
-    table = graph.private(op.arguments["weight"])
-    if table is None or 0 in graph.centred.get(table, ()):
+    """What all rows of a table share, of which integers choose some."""
+    ref = op.arguments["weight"] if op.target == "embedding" else first_chosen(graph, op)
+    table = graph.private(ref)
+    if (
+        table is None
+        or ref is None
+        or len(graph.size(ref.name)) != 2
+        or 0 in graph.centred.get(table, ())
+    ):
         return
     sizes = graph.size(op.outputs[0])
-    rows = graph.size(op.arguments["weight"].name)[0]
+    rows = graph.size(ref.name)[0]
     into = f"{table}.shift"
     fate = Fate(into, sizes[-1], 1 / rows**0.5)
     follow(graph, op.outputs[0], along(sizes, len(sizes) - 1), fate)
-    if fate.felt or not fate.carries:
+    if fate.felt:
         return
     graph.steps += [Mean(table, 0, into), *fate.carries]
     graph.centred.setdefault(table, set()).add(0)
-    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for behind", op))
+    graph.free[into] = Free(sizes[-1], Move.SHIFT, 0.0, because("made up for, or lost, behind", op))
 
 
 def _recurrent(graph: Graph, op: Op) -> None:
@@ -133,7 +122,7 @@ def _recurrent(graph: Graph, op: Op) -> None:
         size = graph.size(ref.name)[0]
         count = size if op.target != "gru" else 2 * size // 3
         fate = Fate(name, size, felt=set(range(count, size)))
-        fate.carries.append(Carry(name, str(graph.parameter(partner.name))))
+        fate.carry(graph, str(graph.parameter(partner.name)), Hop(), 1.0)
         _settle(graph, fate, op, part=True)
 
 
@@ -144,16 +133,7 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
     if not kept or into in graph.free:
         return False
     whole = len(kept) == fate.size
-    for carry in fate.carries:
-        take = carry.take if carry.take is not None else tuple(range(fate.size))
-        shown = tuple(ABSENT if k in fate.felt else k for k in take)
-        if any(k != ABSENT for k in shown):
-            plain = shown == tuple(range(fate.size))
-            graph.steps.append(
-                Carry(
-                    fate.source, carry.target, carry.layout, None if plain else shown, carry.factor
-                )
-            )
+    graph.steps += fate.kept()
     why = because("made up for, or lost, behind", op)
     if whole and not part:
         graph.free[fate.source] = Free(fate.size, Move.SHIFT, 0.0, why)
@@ -165,14 +145,28 @@ def _settle(graph: Graph, fate: Fate, op: Op, *, part: bool = False) -> bool:
 
 def follow(graph: Graph, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
     """Follow a shift of a tensor through all operators that read it."""
-    if fate.over:
-        return
-    labels = graph.moves.one(labels)
-    if graph.is_output(name):
-        fate.feel(labels)
-    for op in graph.readers(name):
-        if not fate.over:
-            step(graph, op, name, labels, fate, factor)
+    _travel(graph, [(name, labels, factor)], fate)
+
+
+def _travel(graph: Graph, ways: Sequence[Way], fate: Fate) -> None:
+    """In the program's order: what comes to a tensor by several ways is summed and goes on once."""
+    waiting: dict[tuple[str, int], Way] = {}
+    queue: list[tuple[tuple[int, ...], str, int]] = []
+    onward = list(ways)
+    while True:
+        for name, labels, factor in onward:
+            shown = graph.moves.one(labels)
+            key = (name, id(shown))
+            if key not in waiting:
+                heappush(queue, (graph.place(graph.made[name]), *key))
+            waiting[key] = (name, shown, factor + waiting.get(key, (name, shown, 0.0))[2])
+        if not queue or fate.over:
+            return
+        name, labels, factor = waiting.pop(heappop(queue)[1:])
+        if graph.is_output(name):
+            fate.feel(labels)
+        readers = graph.readers(name)
+        onward = [way for op in readers for way in step(graph, op, name, labels, fate, factor)]
 
 
 def steady(graph: Graph, name: str, dim: int) -> set[str]:
@@ -183,48 +177,79 @@ def steady(graph: Graph, name: str, dim: int) -> set[str]:
     return fate.met
 
 
-def step(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0) -> None:
-    """Follow a shift through one operator."""
+def step(
+    graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float = 1.0
+) -> Sequence[Way]:
+    """Follow a shift through one operator: where it goes on."""
     made = graph.moves.moved(op, name, labels)
     if made is not None:
-        for result, onward in made.items():
-            follow(graph, result, onward, fate, factor)
-        return
-    reader = linear(graph, op)
+        return [(result, onward, factor) for result, onward in made.items()]
+    reader = linear(graph, op, shared=True)
     if reader is not None and reader.source == name:
         _read(graph, reader, labels, fate, factor)
-        return
+        return []
     if op.target in BATCH_NORMS and _statistic(graph, op, name, labels, fate, factor):
-        return
+        return []
     if op.target in ("add", "sub") and _meet(graph, op, name, labels, fate, factor):
-        return
+        return []
+    if op.target == ROTARY:
+        return [(op.outputs[0], _unturned(op, labels, fate), factor)]
     through = passed(graph, op, name, labels)
     if through is None:
         if not unseen(graph, op, name, labels):
             fate.feel(labels)
-        return
-    for result, (shown, times) in through.items():
-        follow(graph, result, shown, fate, factor * times)
+        return []
+    return [(result, shown, factor * times) for result, (shown, times) in through.items()]
+
+
+def _unturned(op: Op, labels: Tensor, fate: Fate) -> Tensor:
+    """Coordinates that are turned by place feel a shift; the others pass."""
+    start, count = int(op.arguments["start"]), 2 * int(op.arguments["planes"])
+    parts = [start, count, labels.shape[-1] - start - count]
+    left, turned, right = torch.split(labels, parts, -1)
+    fate.feel(turned)
+    return torch.cat([left, torch.full_like(turned, ABSENT), right], -1)
 
 
 def _read(graph: Graph, reader: Linear, labels: Tensor, fate: Fate, factor: float) -> None:
-    """A linear operator: its bias takes the shift up; without one, what it makes may be lost."""
+    """A linear operator: its bias takes the shift up; without one, what it makes goes on."""
     take = only_along(labels, reader.feature)
     if take is None or reader.padded or reader.stacked:
         fate.feel(labels)
         return
-    fate.met.add(reader.op.outputs[0])
-    bias = bias_of(graph, reader)
-    entries = tuple(take.tolist())
-    if bias is not None and bias != fate.source:
-        fate.carries.append(Carry(fate.source, bias, reader.weight, entries, factor * fate.factor))
-        return
     result = reader.op.outputs[0]
+    fate.met.add(result)
+    bias = bias_of(graph, reader) or _apart(graph, reader)
+    hop, times = Hop(tuple(take.tolist()), reader.weight), factor * fate.factor
+    if bias is not None and bias != fate.source:
+        fate.carry(graph, bias, hop, times)
+        return
     sizes = graph.size(result)
-    rest = Fate("", sizes[reader.result])
+    rest = Fate(fate.source, sizes[reader.result])
     follow(graph, result, along(sizes, reader.result), rest)
-    if rest.felt or rest.carries:
+    if rest.felt or (rest.carries and math.isnan(times)):
         fate.feel(labels)
+        return
+    for carry in rest.carries:
+        path = (hop, *carry.path)
+        fate.carries.append(replace(carry, path=path, factor=carry.factor * times))
+
+
+def _apart(graph: Graph, reader: Linear) -> str | None:
+    """A bias written apart: a vector that is added to what the operator makes, and to no other."""
+    result = reader.op.outputs[0]
+    op, sizes = graph.only_reader(result), graph.size(result)
+    if op is None or op.target != "add" or op.arguments.get("alpha", 1) != 1:
+        return None
+    for ref in op.refs():
+        found = vector(graph, ref) if ref.name != result else None
+        if found is None or not found.whole or graph.size(op.outputs[0]) != sizes:
+            continue
+        size = math.prod(graph.size(graph.name_of(found.parameter)))
+        shown = only_along(found.labels.expand(sizes), reader.result)
+        if shown is not None and torch.equal(shown, torch.arange(size)):
+            return found.parameter
+    return None
 
 
 def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: float) -> bool:
@@ -235,7 +260,7 @@ def _statistic(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, fact
         return False
     if op.arguments.get("training"):
         return False
-    fate.carries.append(Carry(fate.source, mean, None, tuple(take.tolist()), -factor * fate.factor))
+    fate.carry(graph, mean, Hop(tuple(take.tolist())), -factor * fate.factor)
     return True
 
 
@@ -252,38 +277,9 @@ def _meet(graph: Graph, op: Op, name: str, labels: Tensor, fate: Fate, factor: f
                 continue
             shape = graph.size(graph.name_of(other.parameter))
             shape = shape[-1:] if other.table else shape
-            take = _matched(other.labels.expand(sizes), labels.expand(sizes), shape)
+            take = matched(other.labels.expand(sizes), labels.expand(sizes), shape)
             if take is not None:
                 times = factor * fate.factor / other.factor
-                fate.carries.append(Carry(fate.source, other.parameter, None, take, times))
+                fate.carry(graph, other.parameter, Hop(take), times)
                 return True
     return False
-
-
-def _matched(target: Tensor, source: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """For each entry of the target, the one entry of the source that it meets everywhere."""
-    for dim in reversed(range(target.dim())):
-        if not varies(target, dim) and not varies(source, dim):
-            target, source = target.narrow(dim, 0, 1), source.narrow(dim, 0, 1)
-    flat, wanted = target.flatten(), source.flatten()
-    if bool((flat == ABSENT).any() & (wanted[flat == ABSENT] != ABSENT).any()):
-        return None
-    take = torch.full((math.prod(shape),), ABSENT)
-    here = flat != ABSENT
-    take[flat[here]] = wanted[here]
-    if not torch.equal(take[flat[here]], wanted[here]):
-        return None
-    return _completed(take, torch.isin(torch.arange(len(take)), flat), shape)
-
-
-def _completed(take: Tensor, known: Tensor, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Rows that do not occur here (positions further on) go with the others, if these agree."""
-    if not bool(known.all()):
-        if len(shape) < 2:
-            return None
-        rows, there = take.view(shape[0], -1), known.view(shape[0], -1)
-        first = rows[there.all(1)][:1]
-        if not len(first) or bool((there.any(1) & (rows != first).any(1)).any()):
-            return None
-        take = first.expand(shape[0], -1).flatten()
-    return tuple(take.tolist())

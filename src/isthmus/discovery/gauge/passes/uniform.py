@@ -6,21 +6,24 @@ common to what it compares, a linear operator along other dimensions needs one c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.charts import Shared
-from isthmus.discovery.gauge.graphs.along import SOFTMAX, is_bare
+from isthmus.discovery.gauge.graphs.along import ORDERS, SOFTMAX, is_bare
 from isthmus.discovery.gauge.graphs.chains import vector
+from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.graphs.labels import ABSENT, along, moved
 from isthmus.discovery.gauge.graphs.passing import groups_of, passed
 from isthmus.discovery.gauge.graphs.readers import bias_of, linear
-from isthmus.discovery.gauge.passes.shifts import Fate, follow
+from isthmus.discovery.gauge.passes.shifts import follow
 from isthmus.discovery.program import Op, Ref
+
+EXTREMES = frozenset({"amax", "amin", "sum"})
 
 
 def fold_uniform(graph: Graph) -> None:
@@ -46,7 +49,7 @@ def _free(graph: Graph, op: Op, parameter: str, labels: Tensor) -> None:
     if graph.centred.get(parameter) or into in graph.free or parameter in graph.free or size < 2:
         return
     sets = _Sets(list(range(size)))
-    while sets.gather(graph, op.outputs[0], sets.numbered()[labels]):
+    while sets.gather(graph, op.outputs[0], torch.tensor(sets.first)[labels], set()):
         pass
     numbers = sets.numbered()
     count = int(numbers.max()) + 1
@@ -66,38 +69,40 @@ class _Sets:
     """Entries in sets, each set known by its first member."""
 
     first: list[int]
-    seen: set[str] = field(default_factory=set)
 
     def numbered(self) -> Tensor:
         """The number of each entry's set, in order of appearance."""
         order = {k: number for number, k in enumerate(dict.fromkeys(self.first))}
         return torch.tensor([order[k] for k in self.first])
 
-    def gather(self, graph: Graph, name: str, labels: Tensor) -> bool:
+    def gather(self, graph: Graph, name: str, labels: Tensor, seen: set[tuple[str, int]]) -> bool:
         """Join sets where the next operators want them equal; whether anything was joined."""
+        labels = graph.moves.one(labels)
+        if (name, id(labels)) in seen:
+            return False
+        seen.add((name, id(labels)))
+        joined = False
         for op in graph.readers(name):
             wanted = _compared(graph, op, name, labels)
             if wanted is not None:
-                if self._join(wanted):
-                    return True
+                joined |= self._join(wanted)
                 continue
             onward = {k: (v, 1.0) for k, v in (moved(op, name, labels) or {}).items()}
             for result, (shown, _) in (onward or passed(graph, op, name, labels) or {}).items():
-                if self.gather(graph, result, shown):
-                    return True
-        return False
+                joined |= self.gather(graph, result, shown, seen)
+        return joined
 
     def _join(self, rows: Tensor) -> bool:
         """All entries of a row become one set."""
         heads = rows[:, :1].expand_as(rows)
         unlike = (rows != heads) & (rows != ABSENT) & (heads != ABSENT)
-        pairs = torch.stack([heads[unlike], rows[unlike]], 1)
-        numbers = self.numbered().tolist()
-        for one, two in torch.unique(pairs, dim=0).tolist():
-            target = self.first[numbers.index(one)]
-            gone = self.first[numbers.index(two)]
-            self.first = [target if k == gone else k for k in self.first]
-        return bool(len(pairs))
+        before, size = self.first, len(self.first)
+        pairs = torch.unique(heads[unlike] * size + rows[unlike])  # as one number: that is quick
+        for one, two in (divmod(pair, size) for pair in pairs.tolist()):
+            target, gone = self.first[one], self.first[two]
+            if target != gone:
+                self.first = [target if k == gone else k for k in self.first]
+        return self.first != before
 
 
 def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
@@ -108,8 +113,10 @@ def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
         dims = [labels.dim() - 1]
     elif op.target in SOFTMAX:
         dims = [int(op.arguments["dim"]) % labels.dim()]
-    elif op.target in ("amax", "amin") and op.arguments.get("dim"):
+    elif op.target in EXTREMES and op.arguments.get("dim"):
         dims = [int(d) % labels.dim() for d in op.arguments["dim"]]
+    elif op.target in ORDERS:
+        dims = [int(op.arguments["dim"]) % labels.dim()]
     elif reader is not None and reader.source == name:
         dims = [d for d in range(labels.dim()) if d != reader.feature]
     elif (groups := groups_of(op)) is not None and labels.dim() > 1:
@@ -119,6 +126,6 @@ def _compared(graph: Graph, op: Op, name: str, labels: Tensor) -> Tensor | None:
     kept = [d for d in range(labels.dim()) if d not in dims]
     rows = labels.permute(*kept, *dims).flatten(0, len(kept) - 1) if kept else labels.unsqueeze(0)
     wide = rows.flatten(1)
-    # A maximum's result goes on: it is asked again once its arguments agree.
+    # What goes on is asked again once all that is compared agrees.
     same = bool((wide == wide[:, :1]).all())
-    return None if op.target in ("amax", "amin") and same else wide
+    return None if op.target in EXTREMES | ORDERS and same else wide

@@ -111,7 +111,7 @@ def _shifts(graph: Graph, op: Op) -> Iterator[_Shift]:
 
 def _ends(graph: Graph, name: str, labels: Tensor, factor: float) -> list[_End] | None:
     """Every bend that a shift reaches; None if it is felt otherwise."""
-    if graph.is_output(name) or not graph.readers(name):
+    if graph.is_output(name) or not graph.readers(name) or math.isnan(factor):
         return None
     found: list[_End] = []
     for op in graph.readers(name):

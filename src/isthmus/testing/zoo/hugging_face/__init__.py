@@ -10,6 +10,7 @@ from isthmus.testing.zoo.hugging_face import (
     pairs,
     recurrent,
     small,
+    small_encoders,
     vision,
 )
 
@@ -18,5 +19,5 @@ __all__ = ["entries"]
 
 def entries() -> tuple[Entry, ...]:
     """Every architecture, family by family."""
-    families = (decoders, experts, encoders, pairs, vision, recurrent, small)
+    families = (decoders, experts, encoders, pairs, vision, recurrent, small, small_encoders)
     return tuple(one for family in families for one in family.entries())
