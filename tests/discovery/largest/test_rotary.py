@@ -125,7 +125,8 @@ TABLE = {
         "q.weight:0 q.bias:0 q.weight:0+4 q.bias:0+4", size=4,
     ),
     "part, planes": queries(
-        PART, "S(2) × R⁺(1)≀ × SO(2)≀", ("turn 0 1", "stretch 0,1"), ("stretch 0", "turn 1 2", "flip 0"),
+        PART, "S(2) × R⁺(1)≀ × SO(2)≀", ("turn 0 1", "stretch 0,1"),
+        ("stretch 0", "turn 1 2", "flip 0"),
     ),
     "part, rest": Row(
         PART, "S(2) × GL(2)≀", ("shear 2 3", "stretch 2"), ("shear 2 1", "shear 2 6"), QUERY, KEY,
