@@ -147,3 +147,52 @@ def test_grouped_products(kind: str, tools: Any) -> None:
     certificate = verify(symmetry, model, example)
     assert certificate.verdict is Verdict.TESTED, f"{symmetry}\n{certificate}"
     assert tools.headline(symmetry.essential) == expected
+
+
+TOP_ONE: dict[str, tuple[Callable[..., Tensor], str]] = {
+    "by the same": (
+        lambda m, hidden, picked, one, two: torch.einsum("nh,nhd->nd", picked, m.down[one]),
+        "S(5)≀",
+    ),
+    "one bias for all": (
+        lambda m, hidden, picked, one, two: torch.einsum(
+            "nh,nhd->nd", picked + m.bias, m.down[one]
+        ),
+        "S(5)",
+    ),
+    "by another": (
+        lambda m, hidden, picked, one, two: torch.einsum("nh,nhd->nd", picked, m.down[two]),
+        "S(5)",
+    ),
+    "against all": (
+        lambda m, hidden, picked, one, two: torch.einsum("neh,nh,ehd->nd", hidden, picked, m.down),
+        "S(5)",
+    ),
+    "with that of another": (
+        lambda m, hidden, picked, one, two: torch.einsum(
+            "nh,nhd->nd", picked * hidden[torch.arange(40), two], m.down[one]
+        ),
+        "S(5)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TOP_ONE)
+def test_one_expert_for_each_token(kind: str, tools: Any) -> None:
+    """Units are an expert's own only where no others are read with the same numbering."""
+    reads, expected = TOP_ONE[kind]
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        hidden = F.silu(torch.einsum("nd,edh->neh", x, m.up))
+        one = m.router(x).topk(1, -1)[1]
+        two = m.router(x).topk(1, -1, largest=False)[1]
+        picked = hidden.gather(1, one[..., None].expand(-1, -1, 5))[:, 0]
+        return reads(m, hidden, picked, one.squeeze(-1), two.squeeze(-1))
+
+    parts = {"router": (6, 4), "up": [4, 6, 5], "down": [4, 5, 3], "bias": [5]}
+    for gauge in ("asis", "folded"):
+        symmetry, certificate = tools.typed(forward, tools.noise(40, 6), gauge=gauge, **parts)
+        assert certificate.verdict is Verdict.TESTED, f"{symmetry}\n{certificate}"
+        units = next(f.space for f in symmetry.reps["up"].blocks[0].axes[2])
+        space = symmetry.spaces[units]
+        assert f"{space.group}{'≀' if space.over else ''}" == expected

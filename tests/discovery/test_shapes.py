@@ -306,7 +306,7 @@ FAMILIES: dict[str, tuple[Forward, dict[str, Any], str]] = {
     "group norm": (
         lambda m, x: m.h(torch.relu(m.n(m.a(x).view(2, 4, 3))).flatten(1)),
         {"n": nn.GroupNorm(2, 4), "h": (12, 4)},
-        "S(2) × M⁺(2)≀ × S(3)≀",
+        "B(2) × M⁺(2)≀ × S(3)≀",
     ),
 }
 

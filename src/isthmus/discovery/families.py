@@ -55,7 +55,7 @@ def dependencies(
     beside: dict[Node, set[Node]] = {}
     twice: set[Node] = set()
     selecting = _by_leaf(selections, movable)
-    for tensor in tensors:
+    for place, tensor in enumerate(tensors):
         for leaves in products(tensor.axes):
             present = [leaf for leaf in leaves if leaf in movable]
             if not present:
@@ -63,7 +63,7 @@ def dependencies(
             unique = set(present)
             if len(unique) < len(present):
                 twice |= {leaf for leaf in unique if present.count(leaf) > 1}
-            picked, doubtful = _selected(leaves, selecting, unique)
+            picked, doubtful = _selected(leaves, selecting, unique, place)
             for leaf in unique:
                 others = (unique | picked) - doubtful - {leaf}
                 beside[leaf] = beside[leaf] & others if leaf in beside else others
@@ -85,14 +85,19 @@ def _by_leaf(selections: Sequence[Selection], movable: set[Node]) -> Selecting:
 
 
 def _selected(
-    leaves: Sequence[Node], selecting: Selecting, present: set[Node]
+    leaves: Sequence[Node], selecting: Selecting, present: set[Node], place: int
 ) -> tuple[set[Node], set[Node]]:
-    """The spaces at one coordinate of which each position stands, and those at two or more."""
+    """The spaces at one coordinate of which each position stands, and those at two or more.
+
+    What has a space as an axis, before anything is picked from it, stands at that axis alone.
+    """
     by: dict[Node, set[Hashable]] = {leaf: {"itself"} for leaf in present}
     for leaf in leaves:
         for selection, spaces in selecting.get(leaf, ()):
             if covers(selection.along, leaves):
                 for space in spaces:
+                    if space in present and place < selection.since:
+                        continue
                     by.setdefault(space, set()).add(selection.token)
     doubtful = {space for space, tokens in by.items() if len(tokens) > 1}
     return set(by), doubtful

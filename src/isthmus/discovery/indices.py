@@ -49,11 +49,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Selection:
-    """At each position ``along``, one coordinate of ``space``; ``token``: by which index."""
+    """At each position ``along``, one coordinate of ``space``.
+
+    ``token``: by which index; ``since``: how many tensors were in the books before it picked.
+    """
 
     along: Terms
     space: Terms
     token: Hashable
+    since: int
 
 
 def whole(terms: Iterable[Sequence[object]]) -> Terms:

@@ -39,6 +39,17 @@ def first(scores: Tensor) -> tuple[Tensor, Tensor]:
     return torch.ones_like(weights), chosen
 
 
+def best(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The best expert alone, with its weight."""
+    weights, chosen = scores.softmax(-1).topk(1, -1)
+    return weights, chosen
+
+
+def largest_alone(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, named by argmax."""
+    return torch.ones_like(scores[:, :1]), scores.argmax(-1, keepdim=True)
+
+
 def experts(weighing: Weighing, *, fixed: bool = False) -> Subject:
     """Four gated experts of five units, two of which read each token; a shared one beside them."""
 
@@ -57,7 +68,9 @@ def experts(weighing: Weighing, *, fixed: bool = False) -> Subject:
     return Subject(forward, {**parts, "a": [6, 7], "b": [7, 3]}, (40, 6), "folded")
 
 
-SOFT, SHARP, APART, ONE = (experts(one) for one in (soft, renormalised, sigmoid, first))
+SOFT, SHARP, APART, ONE, BEST, LARGEST = (
+    experts(one) for one in (soft, renormalised, sigmoid, first, best, largest_alone)
+)
 FIXED = experts(soft, fixed=True)
 ROUTER = "router.weight:0 router.bias:0"
 EXPERTS = "gate:0 up:0 down:0"
@@ -129,12 +142,22 @@ TABLE: dict[str, Row] = {
     "sigmoid, experts": permuted(APART),
     "sigmoid, router": router(APART, (), (COMMON, SCALED, ONE_ROW), "S(4)"),
     "the best alone, router": Row(
-        ONE, "M(4)", (), (ONE_ROW,), at="router.weight:0", missed=(COMMON, SCALED)
+        ONE, "S(4)", (), (ONE_ROW,), at="router.weight:0", missed=(COMMON, SCALED)
     ),
     "the best alone, units of an expert": Row(
-        ONE, "M(5)", (), (on(0, "swap", UP, DOWN), across), at="up:2",
-        missed=(on(0, "swap", GATE, UP, DOWN), (on(0, "stretch", UP), on(0, "shrink", DOWN))),
+        ONE, "M(5)≀",
+        (on(0, "swap", GATE, UP, DOWN), (on(0, "stretch", UP), on(0, "shrink", DOWN))),
+        (on(0, "swap", UP, DOWN), across), at="up:2",
     ),
+    "the best, weighted, units of an expert": Row(
+        BEST, "M(5)≀", (on(0, "swap", GATE, UP, DOWN),), (on(0, "swap", UP, DOWN), across),
+        at="up:2",
+    ),
+    "the largest alone, units of an expert": Row(
+        LARGEST, "M(5)≀", (on(0, "swap", GATE, UP, DOWN),), (on(0, "swap", UP, DOWN), across),
+        at="up:2",
+    ),
+    "the best, weighted, router": router(BEST, (COMMON,), (SCALED, ONE_ROW), "R(6)"),
     "experts with a place of their own": Row(
         FIXED, "1(4)", (), ("swap",), EXPERTS, along=ROUTER, size=4, at="gate:0"
     ),

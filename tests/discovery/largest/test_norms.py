@@ -85,9 +85,23 @@ POST = Subject(
 )  # fmt: skip
 BATCH = channels(lambda: nn.BatchNorm1d(8, eps=0.0))
 RECTIFIED = channels(lambda: nn.BatchNorm1d(8, eps=0.0), F.relu)
-GROUPS = channels(lambda: nn.GroupNorm(2, 8))
+GROUPS = channels(lambda: nn.GroupNorm(2, 8, eps=0.1))
 SHARP_GROUPS = channels(lambda: nn.GroupNorm(2, 8, eps=1e-30))
 INSTANCES = channels(lambda: nn.InstanceNorm1d(8, eps=1e-30, affine=True))
+MEASURED = channels(
+    lambda: nn.InstanceNorm1d(8, eps=0.0, affine=True, track_running_stats=True)
+)  # fmt: skip
+TRAINING = Subject(
+    lambda m, x: m.down(
+        F.gelu(F.batch_norm(m.up(x), m.mean, m.var, m.gain, training=True, eps=0.1))
+    ),
+    {"up": lambda: nn.Conv1d(3, 8, 3), "down": lambda: nn.Conv1d(8, 4, 3), "gain": [8],
+     "mean": lambda: nn.Buffer(torch.zeros(8)), "var": lambda: nn.Buffer(torch.ones(8))},
+    PICTURE,
+)  # fmt: skip
+MADE = ("up.weight", "up.bias")
+NEGATIVE = scaled(-1.0, *MADE, "norm.weight", only=slice(4))
+HALF_NEGATIVE = scaled(-1.0, *MADE, "norm.weight", only=slice(2))
 MEAN = common("up.weight", "up.bias")
 
 
@@ -183,25 +197,39 @@ TABLE = {
         RECTIFIED, "M(8;2,1)", ("stretch",), ("flip", "swap"), BOTH, READ
     ),
     "GroupNorm": Row(
-        GROUPS, "S(2) × S(4)≀", ("swap 0 3", "swap 0,1,2,3 4,5,6,7"),
-        ("swap 0 4", "stretch 0", "flip 0"), WRITE, READ, along=BOTH,
-        missed=(scaled(-1.0, "up.weight", "up.bias", "norm.weight", only=slice(4)),),
+        GROUPS, "B(2) × S(4)≀", ("swap 0 3", "swap 0,1,2,3 4,5,6,7", NEGATIVE),
+        ("swap 0 4", "stretch 0", "flip 0", HALF_NEGATIVE, scaled(-1.0, *MADE, only=slice(4)),
+         scaled(2.0, *MADE, only=slice(4))), WRITE, READ, along=BOTH,
     ),
     "GroupNorm without epsilon": Row(
-        SHARP_GROUPS, "S(2) × S(4)≀", ("swap 0 3",), ("stretch 0", "stretch 0,1,4,5"), WRITE,
-        along=f"{BOTH} {READ}", missed=(scaled(2.0, "up.weight", "up.bias", only=slice(4)),),
+        SHARP_GROUPS, "M(2) × S(4)≀", ("swap 0 3", NEGATIVE, scaled(2.0, *MADE, only=slice(4))),
+        ("stretch 0", "stretch 0,1,4,5", HALF_NEGATIVE), WRITE, along=f"{BOTH} {READ}",
     ),
     "GroupNorm, common shifts": Row(
         folded(GROUPS), "R(2)", (added(0.7, "up.bias", only=slice(4)),),
         (added(0.7, "up.bias", only=slice(3)), shift("up.bias")), at="up.bias.shift:0",
     ),
     "InstanceNorm": Row(
-        INSTANCES, "B(8)", ("swap", "flip"), ("turn",), f"{WRITE} norm.weight:0",
+        INSTANCES, "M(8)", ("swap", "flip", scaled(2.0, *MADE, only=slice(1))),
+        ("turn", "stretch", scaled(-1.0, *MADE, only=slice(1))), f"{WRITE} norm.weight:0",
         along=f"norm.bias:0 {READ}",
-        missed=(scaled(2.0, "up.weight", "up.bias", only=slice(1)),),  # epsilon is none
     ),
     "InstanceNorm, gain and bias": Row(
-        INSTANCES, "B(8)", (), ("swap", "stretch", "flip"), BOTH, READ
+        INSTANCES, "M(8)", (), ("swap", "stretch", "flip"), BOTH, READ
+    ),
+    "InstanceNorm with epsilon": Row(
+        channels(lambda: nn.InstanceNorm1d(8, eps=0.1, affine=True)), "B(8)", ("swap", "flip"),
+        (scaled(2.0, *MADE, only=slice(1)),), f"{WRITE} norm.weight:0", along=f"norm.bias:0 {READ}",
+    ),
+    "InstanceNorm by given moments": Row(
+        MEASURED, "M(8)", ("stretch",), ("turn", "swap"), MOMENTS
+    ),
+    "InstanceNorm by given moments, without them": Row(
+        MEASURED, "M(8)", (), ("stretch", "flip", scaled(2.0, *MADE, only=slice(1))), WRITE
+    ),
+    "BatchNorm by the batch": Row(
+        TRAINING, "B(8)", ("swap", "flip"), ("turn", scaled(2.0, *MADE, only=slice(1))),
+        f"{WRITE} gain:0", along=READ,
     ),
     "QK-norm": Row(
         NORMED, "B(2) × M(4;1,3)", (("swap 0,4 1,5", gains), "flip 0,4", "flip 0,1,2,3"),

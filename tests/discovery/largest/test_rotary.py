@@ -117,18 +117,19 @@ TABLE = {
         missed=("swap 0,2 1,3", "shear 0,2 1,3"),
     ),
     "one plane": Row(
-        ONE_PLANE, "SO(2)", ("turn",), ("stretch 0", "flip 0", "shear"), QUERY, KEY, size=2,
-        missed=("stretch 0,1",),
+        ONE_PLANE, "R⁺(1) × SO(2)≀", ("turn", "stretch 0,1"), ("stretch 0", "flip 0", "shear"),
+        QUERY, KEY, size=2,
     ),
     "grouped queries": Row(
         GROUPED, "S(2) × R*(2)≀", ("stretch 0,2",), ("only stretch 0,2", "turn 0 1"), KEY,
         "q.weight:0 q.bias:0 q.weight:0+4 q.bias:0+4", size=4,
     ),
     "part, planes": queries(
-        PART, "M⁺(2) × SO(2)≀", ("turn 0 1", "stretch 0,1"), ("stretch 0", "turn 1 2", "flip 0"),
+        PART, "S(2) × R⁺(1)≀ × SO(2)≀", ("turn 0 1", "stretch 0,1"),
+        ("stretch 0", "turn 1 2", "flip 0"),
     ),
     "part, rest": Row(
-        PART, "M⁺(2) × GL(2)≀", ("shear 2 3", "stretch 2"), ("shear 2 1", "shear 2 6"), QUERY, KEY,
+        PART, "S(2) × GL(2)≀", ("shear 2 3", "stretch 2"), ("shear 2 1", "shear 2 6"), QUERY, KEY,
         at="q.weight:0+2",
     ),
     "part, key bias": Row(

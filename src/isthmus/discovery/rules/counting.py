@@ -143,7 +143,8 @@ def grouped_product(call: Call) -> Tensor | list[Tensor]:
         typing.pin(groups)
     else:
         same(typing, rows, order.axis)
-    typing.selections.append(Selection(unitless(rows), counts.space, ("sorted", source)))
+    token = ("sorted", source)
+    typing.selections.append(Selection(unitless(rows), counts.space, token, len(typing.tensors)))
     joint(typing, x.axes, [weight.axes[2]])
     typing.contract(x.axes[1], weight.axes[1])
     return call.make([rows, weight.axes[2]])

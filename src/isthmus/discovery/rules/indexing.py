@@ -40,7 +40,8 @@ def point(
     typing.still(axis)
     match(typing, axis, meaning.space, dual=False)
     if taken:
-        typing.selections.append(Selection(meaning.along, meaning.space, meaning.token))
+        since = len(typing.tensors)
+        typing.selections.append(Selection(meaning.along, meaning.space, meaning.token, since))
 
 
 def same(typing: Typing, a: Terms, b: Terms) -> Terms:

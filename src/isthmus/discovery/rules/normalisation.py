@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from isthmus.discovery.nodes import SWAPS, TURNS, ZERO, Occurrence, Terms, Unit, settle
+from isthmus.discovery.precision import NEGLIGIBLE
 from isthmus.discovery.rules.table import Call, rule
 from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.typing import Typing
@@ -43,24 +46,49 @@ def batch_norm(call: Call) -> Tensor:
     μ → αμ, var + ε → α²(var + ε), γ → sgn(α) γ. The offset ε of the variance is noted by
     discovery (`offsets`).
     """
-    typing, x = call.typing, call.tensor("input")
     mean, variance = call.optional("running_mean"), call.optional("running_var")
+    if mean is None or variance is None or call.get("training", False):
+        others = [d for d in range(len(call.sizes)) if d != 1]
+        return _by_its_own(call, others)
+    return _by_given(call, mean, variance)
+
+
+def _by_given(call: Call, mean: Tensor, variance: Tensor) -> Tensor:
+    """Per channel, by statistics that are parameters."""
+    typing, x = call.typing, call.tensor("input")
     typing.commute(x)
     for d, axis in enumerate(x.axes):
         if d != 1:
             typing.still(axis)
     channel = x.axes[1]
-    if mean is None or variance is None:
-        # Without running statistics the batch's own are used, and ε breaks the scale.
-        typing.unscaled(channel)
-        typing.mixed(x.axes, [d for d in range(len(x.axes)) if d != 1])
-    else:
-        typing.tie(channel, mean.axes[0])
-        _square(typing, channel, variance.axes[0])
-    core = normalised(typing, channel, signs=True)
-    weight, bias = _vector(call.optional("weight")), _vector(call.optional("bias"))
+    typing.tie(channel, mean.axes[0])
+    _square(typing, channel, variance.axes[0])
+    return _restored(call, x, normalised(typing, channel, signs=True))
+
+
+def _by_its_own(call: Call, gone: Sequence[int]) -> Tensor:
+    """Per channel, by its own statistics along some axes: signs pass, ε breaks scales."""
+    typing, x = call.typing, call.tensor("input")
+    typing.commute(x)
+    typing.mixed(x.axes, gone)
+    for d, axis in enumerate(x.axes):
+        if d != 1 or not _sharp(call):
+            typing.unscaled(axis)
+        if d in gone:
+            typing.unflipped(axis)
+    return _restored(call, x, normalised(typing, x.axes[1], signs=True))
+
+
+def _sharp(call: Call) -> bool:
+    """Whether ε is too small to be felt: then nothing is left of a scale."""
+    return float(call.get("eps", 1.0)) <= NEGLIGIBLE
+
+
+def _restored(call: Call, x: Tensor, core: Terms) -> Tensor:
+    """The normalised channels with gain and bias."""
     out = list(x.axes)
-    out[1] = affine(typing, core, weight, bias)
+    gain, bias = _vector(call.optional("weight")), _vector(call.optional("bias"))
+    out[1] = affine(call.typing, core, gain, bias)
     return call.make(out)
 
 
@@ -72,18 +100,11 @@ def _square(typing: Typing, channel: Terms, variance: Terms) -> None:
 
 @rule("instance_norm")
 def instance_norm(call: Call) -> Tensor:
-    """Per channel, by the sample's own statistics: signs pass, ε breaks scales."""
-    typing, x = call.typing, call.tensor("input")
-    typing.commute(x)
-    for axis in x.axes:
-        typing.unscaled(axis)
-    typing.mixed(x.axes, range(2, len(x.axes)))
-    for axis in x.axes[2:]:
-        typing.unflipped(axis)
-    core = normalised(typing, x.axes[1], signs=True)
-    out = list(x.axes)
-    out[1] = affine(typing, core, _vector(call.optional("weight")), _vector(call.optional("bias")))
-    return call.make(out)
+    """As `batch_norm`, by the statistics of each sample, or by those that are parameters."""
+    mean, variance = call.optional("running_mean"), call.optional("running_var")
+    if mean is None or variance is None or call.get("use_input_stats", True):
+        return _by_its_own(call, range(2, len(call.sizes)))
+    return _by_given(call, mean, variance)
 
 
 @rule("layer_norm", "native_layer_norm")
@@ -156,20 +177,24 @@ def _single_scale(typing: Typing, axes: list[Terms]) -> None:
 
 @rule("group_norm", "native_group_norm")
 def group_norm(call: Call) -> Tensor:
-    """Channels (group, member): members permute inside groups, groups as blocks."""
+    """Channels (group, member): members permute inside groups, groups as blocks.
+
+    The sign of a whole group passes; so does, as far as ε lets it, its scale.
+    """
     typing, x = call.typing, call.tensor("input")
     groups = int(call.get("num_groups", call.get("group", 1)))
     size = x.sizes[1]
-    typing.commute(x)
-    for axis in x.axes:
-        typing.still(axis)
-    out = list(x.axes)
-    pieces = typing.split(x.axes[1], [groups, size // groups]) if groups > 1 else [x.axes[1]]
+    pieces = typing.split(x.axes[1], [groups, size // groups]) if groups > 1 else [[], x.axes[1]]
     if pieces is None:
         typing.pin(x.axes[1])
-        pieces = [x.axes[1]]
-    typing.mixed([x.axes[0], pieces[0]], ())
-    typing.hint(pieces[0] if groups > 1 else [], "group")
-    core = normalised(typing, [t for piece in pieces for t in piece], signs=False)
-    out[1] = affine(typing, core, _vector(call.optional("weight")), _vector(call.optional("bias")))
-    return call.make(out)
+        pieces = [[], x.axes[1]]
+    whole, members = pieces
+    typing.commute(x)
+    for axis in (x.axes[0], *x.axes[2:], members):
+        typing.still(axis)
+    if not _sharp(call):
+        typing.unscaled(whole)
+    typing.mixed([x.axes[0], whole or members], ())
+    typing.hint(whole, "group")
+    core = [*normalised(typing, whole, signs=True), *normalised(typing, members, signs=False)]
+    return _restored(call, x, core)

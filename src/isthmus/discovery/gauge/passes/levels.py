@@ -15,11 +15,8 @@ from isthmus.discovery.gauge.graphs.graph import Graph
 from isthmus.discovery.gauge.graphs.labels import MOVING, same
 from isthmus.discovery.gauge.graphs.readers import bias_of, linear
 from isthmus.discovery.gauge.idioms.squares import MEAN_OF_SQUARES
+from isthmus.discovery.precision import NEGLIGIBLE
 from isthmus.discovery.program import Op, Ref
-
-NEGLIGIBLE = 2.3e-16
-"""An epsilon below float64's rounding of one. BERT's 1e-12 is felt: embeddings as it draws them
-have mean squares below 1e-3."""
 
 
 @dataclass
