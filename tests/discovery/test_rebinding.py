@@ -84,8 +84,37 @@ def _into_an_entry(m: Two, x: Tensor) -> Tensor:
     return m.down(h)
 
 
-REBOUND = [_read_by_its_name, _twice, _through_dropout, _after_a_view, _returned]
-LEFT = [_before_a_view, _into_a_view, _into_another_shape, _into_an_entry]
+def _into_a_slice_of_a_slice(m: Two, x: Tensor) -> Tensor:
+    h = m.up(x)
+    part = h[:, 1:5]
+    part[:, :2] = torch.tanh(part[:, 2:])
+    return m.down(h) + part.sum()
+
+
+def _into_a_slice_twice(m: Two, x: Tensor) -> Tensor:
+    h = m.up(x)
+    part = h[:, 1:5]
+    part[:, :2] = torch.tanh(part[:, 2:])
+    part[:, 0].mul_(2.0)
+    return m.down(h) + part.sum()
+
+
+def _into_the_other_slice(m: Two, x: Tensor) -> Tensor:
+    h = m.up(x)
+    one, other = h[:, :4], h[:, 2:]
+    one.relu_()
+    return m.down(h) + other.sum()
+
+
+def _dropped_in_place(m: Two, x: Tensor) -> Tensor:
+    return m.down(F.dropout(m.up(x), 0.5, m.training, inplace=True))
+
+
+REBOUND = [
+    _read_by_its_name, _twice, _through_dropout, _after_a_view, _returned, _into_a_view,
+    _into_an_entry, _into_a_slice_of_a_slice, _into_a_slice_twice, _dropped_in_place,
+]  # fmt: skip
+LEFT = [_before_a_view, _into_another_shape, _into_the_other_slice]
 X = torch.linspace(-1, 1, 8).view(2, 4)
 
 

@@ -1,7 +1,8 @@
-"""Rebinding: writes in place become results of their own, where no view of the tensor is left.
+"""Rebinding: writes in place become results of their own.
 
-``relu_(x)`` becomes ``y = relu(x)``, and what reads x afterwards reads y. A view of x that is read
-afterwards would have to be written as well; such programs are left to torch's functionalisation.
+``relu_(x)`` becomes ``y = relu(x)``, and what reads x afterwards reads y. What is written into a
+slice is laid into the tensor from which it was cut. Other views of x that are read afterwards would
+have to be written as well; such programs are left to torch's functionalisation.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ import torch
 from torch import Tensor, fx
 
 from isthmus.discovery.calls import mutates
+
+SCATTERS: dict[Any, torch._ops.OpOverload] = {
+    torch.ops.aten.slice.Tensor: torch.ops.aten.slice_scatter.default,
+    torch.ops.aten.select.int: torch.ops.aten.select_scatter.default,
+}
+"""For each way to cut a tensor the operator that lays a part into it."""
 
 
 def rebind(graphs: Sequence[fx.Graph]) -> bool:
@@ -27,16 +34,55 @@ def _rebind(graph: fx.Graph, node: fx.Node) -> bool:
         return False
     before = _before(graph, node)
     sharing = [other for other in before if _place(other) and _storage(other) == _storage(written)]
-    after = {user for user in _users(sharing) if user not in before and user is not node}
+    views = _views(written)
+    places = [_place(written), *(_place(view.all_input_nodes[0]) for view in views)]
+    later: list[list[tuple[fx.Node, set[fx.Node]]]] = [[] for _ in places]
     for other in sharing:
-        if other.op == "placeholder":
+        users = {user for user in other.users if user not in before and user is not node}
+        if other.op == "placeholder" or (users and _place(other) not in places):
             return False
-        if _place(other) == _place(written):
-            other.replace_all_uses_with(node, lambda user: user in after)
-        elif after & other.users.keys():
-            return False
+        if users:
+            later[places.index(_place(other))].append((other, users))
+    if node.users:
+        later[0].append((node, set(node.users)))
     node.target = target
+    highest = max((k for k, readers in enumerate(later) if readers), default=0)
+    for made, readers in zip(_anew(graph, node, views[:highest]), later, strict=False):
+        for other, users in readers:
+            other.replace_all_uses_with(made, users.__contains__)
     return True
+
+
+def _anew(graph: fx.Graph, part: fx.Node, views: Sequence[fx.Node]) -> list[fx.Node]:
+    """What was written laid into the whole, and all slices taken anew; the innermost first."""
+    made = part
+    for view in views:
+        whole = view.all_input_nodes[0]
+        made = _insert(graph, made, SCATTERS[view.target], (whole, made, *view.args[1:]), whole)
+    found = [made]
+    for view in reversed(views):
+        made = _insert(graph, made, view.target, (found[0], *view.args[1:]), view)
+        found.insert(0, made)
+    return found
+
+
+def _insert(
+    graph: fx.Graph, after: fx.Node, target: Any, arguments: tuple[Any, ...], like: fx.Node
+) -> fx.Node:
+    """A new operator, of which the result is as large as another's."""
+    with graph.inserting_after(after):
+        made = graph.call_function(target, arguments)
+    made.meta = {**after.meta, "val": like.meta["val"]}
+    return made
+
+
+def _views(node: fx.Node) -> list[fx.Node]:
+    """The slices by which a tensor is taken out of a larger one, the innermost first."""
+    found: list[fx.Node] = []
+    while node.target in SCATTERS and not node.kwargs:
+        found.append(node)
+        node = node.all_input_nodes[0]
+    return found
 
 
 def _before(graph: fx.Graph, node: fx.Node) -> dict[fx.Node, None]:
@@ -49,10 +95,6 @@ def _before(graph: fx.Graph, node: fx.Node) -> dict[fx.Node, None]:
     return found
 
 
-def _users(nodes: Sequence[fx.Node]) -> set[fx.Node]:
-    return {user for node in nodes for user in node.users}
-
-
 def _functional(target: Any) -> torch._ops.OpOverload | None:
     """The operator that computes what another writes: same arguments, no underscore behind."""
     if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
@@ -61,7 +103,7 @@ def _functional(target: Any) -> torch._ops.OpOverload | None:
     found = getattr(packet, target._overloadname, None)
     if not isinstance(found, torch._ops.OpOverload) or found._schema.is_mutable:
         return None
-    names = [[a.name for a in op._schema.arguments] for op in (target, found)]
+    names = [[a.name for a in op._schema.arguments[1:]] for op in (target, found)]
     return found if names[0] == names[1] else None
 
 
