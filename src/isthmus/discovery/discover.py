@@ -13,7 +13,7 @@ from isthmus.discovery.gauge import fold
 from isthmus.discovery.gauge.attaching import attach
 from isthmus.discovery.gauge.idioms.asked import answered
 from isthmus.discovery.interpret import interpret
-from isthmus.ground.collecting import uncollected
+from isthmus.ground.collecting import young_only
 from isthmus.ground.errors import BadInput
 
 
@@ -47,7 +47,7 @@ def discover(
         raise BadInput(f'gauge is {gauge!r}, expected "folded" or "asis"', "pass one of these")
     if unknown not in ("pin", "raise"):
         raise BadInput(f"unknown is {unknown!r}", 'pass "pin" or "raise"')
-    with uncollected():
+    with young_only():
         program = capture(model, example)
         if gauge == "asis":
             return assemble(interpret(answered(program), unknown))

@@ -17,7 +17,7 @@ from isthmus.discovery.gauge.graphs.chains import vector
 from isthmus.discovery.gauge.graphs.fates import Fate
 from isthmus.discovery.gauge.graphs.free import Free, Move, because
 from isthmus.discovery.gauge.graphs.graph import Graph
-from isthmus.discovery.gauge.graphs.labels import ABSENT, along, moved
+from isthmus.discovery.gauge.graphs.labels import ABSENT, along, core, moved
 from isthmus.discovery.gauge.graphs.passing import groups_of, passed
 from isthmus.discovery.gauge.graphs.readers import bias_of, linear
 from isthmus.discovery.gauge.passes.shifts import follow
@@ -44,24 +44,29 @@ def fold_uniform(graph: Graph) -> None:
 def _free(graph: Graph, op: Op, parameter: str, labels: Tensor) -> None:
     into = f"{parameter}.shift"
     size = torch.Size(graph.size(graph.name_of(parameter))).numel()
-    if len(torch.unique(labels)) != size:
+    if len(torch.unique(core(labels))) != size:
         return  # what is cut away here may be read when the input is longer
     if graph.centred.get(parameter) or into in graph.free or parameter in graph.free or size < 2:
         return
     sets = _Sets(list(range(size)))
-    while sets.gather(graph, op.outputs[0], torch.tensor(sets.first)[labels], set()):
+    while sets.gather(graph, op.outputs[0], _renamed(labels, torch.tensor(sets.first)), set()):
         pass
     numbers = sets.numbered()
     count = int(numbers.max()) + 1
     if count == size:
         return
     fate = Fate(into, count)
-    follow(graph, op.outputs[0], numbers[labels], fate)
+    follow(graph, op.outputs[0], _renamed(labels, numbers), fate)
     if fate.felt:
         return
     graph.steps += [Shared(parameter, tuple(numbers.tolist()), into), *fate.carries]
     why = because("made up for, or lost, where it is common, behind", op)
     graph.free[into] = Free(count, Move.SHIFT, 0.0, why)
+
+
+def _renamed(labels: Tensor, names: Tensor) -> Tensor:
+    """Other names for the same labels, held expanded as they are."""
+    return names[core(labels)].expand(labels.shape)
 
 
 @dataclass
