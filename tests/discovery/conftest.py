@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from isthmus.algebra.groups import Translation
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.discover import discover
 from isthmus.discovery.verify import verify
@@ -105,3 +106,11 @@ def tools() -> SimpleNamespace:
     return SimpleNamespace(
         written=written, noise=noise, typed=typed, groups=groups, headline=headline
     )
+
+
+def shifted(symmetry: Symmetry) -> set[str]:
+    """Coordinates that may be shifted."""
+    return {
+        name for name in symmetry.chart.canonical
+        if isinstance(symmetry.spaces[symmetry.reps[name].spaces[0]].group, Translation)
+    }  # fmt: skip

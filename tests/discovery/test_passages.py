@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.discovery.conftest import shifted
 from torch import Tensor, nn
 
-from isthmus.algebra.groups import Translation
-from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery import verify
 from isthmus.discovery.completeness import completeness
 from isthmus.ground.certificates import Verdict
@@ -39,14 +38,6 @@ def tied(m: Any, ids: Tensor) -> Tensor:
     x = m.n(torch.tanh(m.mix(m.e(ids))))
     out: Tensor = F.linear(x, m.e.weight, m.b)
     return out
-
-
-def shifted(symmetry: Symmetry) -> set[str]:
-    """Coordinates that may be shifted."""
-    return {
-        name for name in symmetry.chart.canonical
-        if isinstance(symmetry.spaces[symmetry.reps[name].spaces[0]].group, Translation)
-    }  # fmt: skip
 
 
 TIED: dict[str, Any] = {

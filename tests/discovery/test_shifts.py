@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.discovery.conftest import shifted
 from torch import Tensor, nn
 
-from isthmus.algebra.groups import Translation
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.discovery.completeness import completeness
 from isthmus.ground.certificates import Verdict
@@ -26,14 +26,6 @@ BEFORE = torch.ones(5, 5).tril().bool()
 def scores(m: Any, x: Tensor) -> Tensor:
     out: Tensor = m.q(x) @ m.k(x).transpose(1, 2)
     return out
-
-
-def shifted(symmetry: Symmetry) -> set[str]:
-    """Coordinates that may be shifted."""
-    return {
-        name for name in symmetry.chart.canonical
-        if isinstance(symmetry.spaces[symmetry.reps[name].spaces[0]].group, Translation)
-    }  # fmt: skip
 
 
 def holds(

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 import torch
 
 from isthmus.discovery.gauge.graphs.constants import run
+from isthmus.discovery.gauge.idioms.asked import FILLED
 from isthmus.discovery.indices import COPIES, CUTS, SAME
 from isthmus.discovery.program import Op, Ref
 from isthmus.discovery.tensor import Tensor
 
-FILLS = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0,
-         "new_ones": 1.0, "empty": 0.0, "empty_like": 0.0, "new_empty": 0.0, "full": None,
-         "full_like": None, "new_full": None}  # fmt: skip
+FILLS: dict[str, float | None] = {
+    **FILLED, "zeros": 0.0, "ones": 1.0, "empty": 0.0, "empty_like": 0.0, "new_empty": 0.0,
+    "full": None, "full_like": None, "new_full": None,
+}  # fmt: skip
 """Operators that make a tensor of one number; what nobody has written yet may be any."""
 
 MOVES = (SAME | COPIES | CUTS | {"cat", "concat", "concatenate", "stack", "repeat", "tile"}) - {
