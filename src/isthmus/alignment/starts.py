@@ -18,9 +18,10 @@ from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.canonical import balancing
 from isthmus.alignment.circuits import pair_costs
+from isthmus.alignment.parities import settle_signs
 from isthmus.alignment.problem import Problem
 from isthmus.alignment.signature import by_signature
-from isthmus.alignment.steps import best_change, gauge_step, swaps
+from isthmus.alignment.steps import best_change, swaps
 
 
 class Start(Protocol):
@@ -70,13 +71,7 @@ class Random:
 
 @dataclass(frozen=True)
 class Signature:
-    """Begin with matched signatures of both models in their canonical gauges.
-
-    Args:
-        rounds: sweeps over signs and scales, after the units are matched.
-    """
-
-    rounds: int = 6
+    """Begin with matched signatures of both models in their canonical gauges."""
 
     def __call__(
         self,
@@ -85,15 +80,11 @@ class Signature:
         b: Mapping[str, Tensor],
         generator: torch.Generator,
     ) -> Problem:
-        """``h_a⁻¹ p h_b`` with balancing elements h and permutations p."""
+        """``h_a⁻¹ p h_b`` with balancing elements h and permutations p, then all signs."""
         target, source = balancing(symmetry, a), balancing(symmetry, b)
         state = Problem(symmetry, symmetry.act_all(target, a), b, source)
         problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
-        # A signature forgets signs: they are settled here, units staying in place.
-        for _ in range(self.rounds):
-            gains = [gauge_step(problem, name, tolerance=0.0) for name in symmetry.spaces]
-            if not any(gains):
-                break
+        settle_signs(problem)
         return problem
 
 
@@ -143,6 +134,7 @@ def _outward(problem: Problem) -> Problem:
         for _ in range(1 + bool(inner)):
             for one in inner:
                 _settle(problem, one, known)
+    settle_signs(problem)
     return problem
 
 

@@ -24,17 +24,6 @@ from isthmus.alignment.problem import Problem
 Rows = list[tuple[Character, Tensor, Tensor]]
 
 
-def gauge_change(group: Group, rows: Rows) -> Value | None:
-    """The best signs and scales where units stay in place; None for groups without them."""
-    if not isinstance(group, AbstractMonomial) or not (group.scales or group.flips):
-        return None
-    batch = rows[0][1].shape[:-2]
-    perm = torch.arange(group.size).expand(*batch, group.size)
-    chosen = pairs.diagonal(rows, (group.scales, group.flips))
-    signs, logs = pairs.fit(chosen, rounds=20, steps=20)
-    return Moves(perm, signs.movedim(0, len(batch)), logs.movedim(0, len(batch)))
-
-
 def best_change(group: Group, rows: Rows) -> Value:
     """The element that best carries the moved rows to the target rows.
 
@@ -83,14 +72,6 @@ def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
     found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
     stacked = torch.stack([torch.as_tensor(f) for f in found])
     return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
-
-
-def gauge_step(problem: Problem, space: str, tolerance: float) -> float:
-    """Improve only the signs and scales of one space; returns the gain."""
-    rows = problem.rows(space)
-    group = problem.symmetry.spaces[space].group
-    change = gauge_change(group, rows) if rows else None
-    return 0.0 if change is None else problem.try_change({space: change}, tolerance)
 
 
 def step(problem: Problem, space: str, tolerance: float) -> float:
