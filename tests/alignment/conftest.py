@@ -38,6 +38,13 @@ def model_of(name: str, seed: int = 3) -> nn.Module:
     return randomise(entry(name).build(), seed)
 
 
+def example_of(name: str) -> tuple[Tensor, ...]:
+    """Inputs in float64 where they are real."""
+    example = entry(name).example()
+    given = example if isinstance(example, tuple) else (example,)
+    return tuple(t.double() if t.is_floating_point() else t for t in given)
+
+
 def params(name: str, seed: int = 3) -> Params:
     return {n: t.detach().clone() for n, t in params_of(model_of(name, seed)).items()}
 
@@ -82,6 +89,7 @@ def tools() -> SimpleNamespace:
     return SimpleNamespace(
         symmetry_of=symmetry_of,
         model_of=model_of,
+        example_of=example_of,
         params=params,
         independent=independent,
         norm=norm,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
@@ -28,6 +29,9 @@ class Alignment(Result):
         before: Euclidean distance between ``a`` and ``b``, in the gauge of the symmetry.
         after: the same between ``a`` and ``g·b``; what moves freely is then equal in both.
         certificate: what is known of how good ``g`` is.
+        kept: how exactly ``g`` is a symmetry: the relative error, in float64, of undoing it.
+        rounding: by how much ``params`` of half precision differ from ``g·b``, relative; half
+            precision is computed in float32 and given back in its own dtype.
     """
 
     element: Element = field(metadata={"json": False})
@@ -35,6 +39,8 @@ class Alignment(Result):
     before: float
     after: float
     certificate: Certificate
+    kept: float = 0.0
+    rounding: float = 0.0
 
     def __str__(self) -> str:
         """One line."""
@@ -61,6 +67,7 @@ def align(
     Raises:
         UnknownName, ShapeMismatch: parameters are not those of the symmetry.
         NotFinite: a parameter holds NaN or infinity.
+        NotAMember: the method found an element that changes the function by more than 1e-9.
     """
     for params, which in ((b, "b"), (to, "to")):
         symmetry.check(params)
@@ -71,6 +78,7 @@ def align(
                 )
     generator = torch.Generator().manual_seed(seed)
     match = (method or WeightMatching())(to, b, symmetry, generator)
+    exactness = kept(match.element, b)
     moved = symmetry.act(match.element, b)
     before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
@@ -79,7 +87,8 @@ def align(
         margin=before - after,
         evidence=dict(match.evidence),
     )
-    return Alignment(match.element, moved, before, after, certificate)
+    rounded = rounding(symmetry, match.element, b, moved)
+    return Alignment(match.element, moved, before, after, certificate, exactness, rounded)
 
 
 def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
