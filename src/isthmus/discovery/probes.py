@@ -1,0 +1,158 @@
+"""Probes: where in the computation each hidden space shows, and what is seen there.
+
+A value is probed where an operator that reads a parameter takes it or gives it: what is written
+into a space before its nonlinearity, and what is read from it after. Values on the way from the one
+to the other say nothing more. Each probe has a rep, as a parameter has: for ``b = g·a`` its value
+in ``b`` is ``g`` acting on its value in ``a`` (up to a constant, where `Rep.absorbed` says so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from isthmus.algebra.groups import Character
+from isthmus.algebra.reps import Rep
+from isthmus.algebra.spaces import Factor
+from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.discovery.assemble import assemble
+from isthmus.discovery.capture import Example, as_inputs, capture
+from isthmus.discovery.execution import execute
+from isthmus.discovery.gauge import fold
+from isthmus.discovery.gauge.idioms.asked import answered
+from isthmus.discovery.interpret import interpret
+from isthmus.discovery.program import Program
+from isthmus.ground.collecting import young_only
+from isthmus.ground.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A model traced on inputs of one shape.
+
+    Attributes:
+        program: what runs.
+        folded: the same in the gauge of the symmetry, as it was typed.
+        reps: of every probe, by its name in the program.
+    """
+
+    program: Program
+    folded: Program
+    reps: Mapping[str, Rep]
+
+
+@dataclass
+class Probes:
+    """Reads the hidden spaces of ``symmetry`` off a running model.
+
+    The model is run in evaluation mode at ``symmetry.canonical(params)``: there the values are
+    those of the gauge, on which the group acts. It is traced anew for inputs of another shape.
+
+    Args:
+        model: of the architecture; neither changed nor asked for its weights.
+        symmetry: of the model, or a restriction of it.
+    """
+
+    model: nn.Module
+    symmetry: Symmetry
+    _known: dict[object, Traced] = field(init=False, default_factory=dict)
+
+    def at(self, inputs: Example) -> Traced:
+        """The trace for inputs of this shape.
+
+        Raises:
+            CaptureFailed: the model cannot be traced on them.
+            BadInput: the symmetry is not one of this model.
+        """
+        key = tuple(
+            (tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf
+            for leaf in tree_leaves(as_inputs(inputs))
+        )
+        if key not in self._known:
+            with young_only():
+                self._known[key] = self._trace(inputs)
+        return self._known[key]
+
+    def values(
+        self, params: Mapping[str, Tensor], inputs: Example, more: tuple[str, ...] = ()
+    ) -> Params:
+        """What every probe sees (and ``more`` names of the program), a batch at once.
+
+        Raises:
+            UnknownName, ShapeMismatch: the params are not of this symmetry.
+        """
+        traced = self.at(inputs)
+        given = [leaf for leaf in tree_leaves(as_inputs(inputs)) if isinstance(leaf, Tensor)]
+        named = dict(zip(traced.program.inputs, given, strict=True))
+        whole = _single(self.symmetry.canonical(params))
+        return execute(traced.program, whole, named, {*traced.reps, *more})
+
+    def _trace(self, inputs: Example) -> Traced:
+        program = capture(self.model, inputs)
+        folded = fold(program)
+        if self.symmetry.chart.steps or not folded.steps:
+            typed = folded.program
+        else:
+            typed = answered(program)
+        reading = interpret(typed)
+        real = {name for op in program.ops for name in op.outputs} | set(program.inputs)
+        names = [n for n in dict.fromkeys(_contracted(typed)) if n in real and n in reading.tensors]
+        whole = assemble(reading, {f"%{n}": reading.tensors[n] for n in names})
+        known = _shared(whole, self.symmetry)
+        if not known:
+            raise BadInput(
+                "no space of the symmetry shows in this model",
+                "discover the symmetry of the same model",
+            )
+        reps = {n: whole.reps[f"%{n}"] for n in names if f"%{n}" in whole.reps}
+        seen = {name: _restricted(rep, known) for name, rep in reps.items()}
+        return Traced(program, typed, {n: rep for n, rep in seen.items() if not rep.fixed})
+
+
+def _contracted(program: Program) -> Iterator[str]:
+    """Values that an operator takes or gives that also reads a parameter."""
+    weights, data = set(program.parameters), set(program.inputs)
+    for op in program.ops:
+        read = {ref.name for ref in op.refs()}
+        if read & data:
+            if read & weights:
+                yield from (ref.name for ref in op.refs() if ref.name in data)
+                yield from op.outputs
+            data.update(op.outputs)
+        elif read & weights:
+            weights.update(op.outputs)
+
+
+Changes = Mapping[str, Callable[[Character], Character]]
+
+
+def _shared(whole: Symmetry, symmetry: Symmetry) -> Changes:
+    """For each space that both have, how characters of the one are those of the other."""
+    found: dict[str, Callable[[Character], Character]] = {}
+    for name, space in whole.spaces.items():
+        own = symmetry.spaces.get(name)
+        if own is not None and own.over == space.over:
+            group, change = space.group.meet(own.group.motions)
+            if group == own.group:
+                found[name] = change
+    return found
+
+
+def _restricted(rep: Rep, known: Changes) -> Rep:
+    """The rep under the spaces that are known."""
+
+    def change(factor: Factor) -> Character:
+        return known[str(factor.space)](factor.character)
+
+    return rep.without({n for n in rep.spaces if n not in known}).recharacter(change)
+
+
+def _single(params: Params) -> Params:
+    """All floating tensors in one dtype, no narrower than float32."""
+    floating = [t.dtype for t in params.values() if t.is_floating_point()]
+    dtype = torch.float64 if torch.float64 in floating else torch.float32
+    return {n: t.to(dtype) if t.is_floating_point() else t for n, t in params.items()}
