@@ -17,6 +17,7 @@ from isthmus.algebra.spaces import Factor, Space
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment import align
 from isthmus.alignment.activation_moments import Moments
+from isthmus.alignment.activation_sizes import unit_length
 from isthmus.alignment.activations import ActivationMatching, Statistic, by_weights
 from isthmus.alignment.problem import Problem
 from isthmus.ground.errors import BadInput
@@ -75,14 +76,11 @@ def test_with_noise_no_farther_than_the_planted_element(name: str, tools: Simple
     assert fit.after <= 1.01 * tools.gauged_distance(symmetry, a, noisy)
 
 
-def test_gates_that_no_activation_tells_apart_are_settled_by_weights(
-    tools: SimpleNamespace,
-) -> None:
-    """Both factors of a ReLU gate have scales: exact to the square root of rounding."""
+def test_both_scales_of_a_gate_follow_from_sizes(tools: SimpleNamespace) -> None:
     symmetry, a = tools.symmetry_of("gated_reglu"), double(tools.params("gated_reglu"))
     b = symmetry.act(symmetry.sample(seed=7), a)
     fit = align(b, to=a, symmetry=symmetry, method=method("gated_reglu"))
-    assert fit.after <= 1e-6 * tools.norm(a)
+    assert fit.after <= 1e-9 * tools.norm(a)
 
 
 def test_scales_that_no_activation_feels_are_settled_by_weights(tools: SimpleNamespace) -> None:
@@ -122,13 +120,13 @@ def test_stand_ins_have_the_moments_of_the_samples(seed: int, units: int, sample
     moments.add({"x": half}, {"x": one[:-1]}, {"x": two[:-1]})
     last = Rep.of([(Factor(1),), rep.axes[1]])
     moments.add({"x": last}, {"x": one[-1:]}, {"x": two[-1:]})
-    _, a, b = moments.compressed()
+    symmetry, a, b = moments.standins()
     rows = torch.cat([a["pool 0"], b["pool 0"]])
     whole = torch.cat([one, two], 1)
     centred = whole - whole.mean(0)
     weight = next(iter(moments.places.values())).weight
     torch.testing.assert_close(rows @ rows.T, weight * centred.T @ centred, rtol=1e-9, atol=1e-16)
-    _, a, b = moments.compressed(standard=True)
+    a, b = (unit_length(symmetry, of, every=True) for of in (a, b))
     rows = torch.cat([a["pool 0"], b["pool 0"]])
     torch.testing.assert_close(
         rows @ rows.T, torch.corrcoef(whole.T).reshape(2 * units, -1), rtol=0, atol=1e-8

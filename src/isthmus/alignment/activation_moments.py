@@ -79,11 +79,10 @@ class Moments:
             out -= torch.outer(place.total, place.total) * (place.weight / place.samples)
         return out
 
-    def compressed(self, standard: bool = False) -> tuple[Symmetry, Params, Params]:
+    def standins(self) -> tuple[Symmetry, Params, Params]:
         """Two sets of stand-ins for all samples, with the same centred moments, and how they move.
 
-        A tensor is ``(units, 2 units)``. With ``standard`` each unit has unit length: then inner
-        products are correlations.
+        A tensor is ``(units, 2 units)``.
         """
         reps: dict[str, Rep] = {}
         one: Params = {}
@@ -91,8 +90,6 @@ class Moments:
         for number, factors in enumerate(self.joint):
             values, vectors = matrices.symmetric(self.covariance(factors))
             rows = vectors * values.clamp_min(0).sqrt()
-            if standard:
-                rows = torch.nn.functional.normalize(rows, eps=1e-150)
             name, units = f"pool {number}", len(rows) // 2
             reps[name] = Rep.of([factors, (Factor(len(rows)),)])
             one[name], two[name] = rows[:units], rows[units:]

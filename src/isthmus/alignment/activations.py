@@ -19,9 +19,10 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Motion, Moves, monomial
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.activation_moments import Moments
+from isthmus.alignment.activation_sizes import match_sizes, unit_length
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
-from isthmus.alignment.steps import Rows, gauge_change, gauge_step, step
+from isthmus.alignment.steps import Rows, gauge_change, step
 from isthmus.alignment.weights import Descent
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput
@@ -29,7 +30,10 @@ from isthmus.landscape.running import pair
 
 
 class Statistic(Enum):
-    """What is compared of two units: covariances feel how large a unit is, correlations do not."""
+    """What is compared of two units: covariances feel how large a unit is, correlations do not.
+
+    Units that may be scaled are compared by correlation in any case: how large they are is free.
+    """
 
     COVARIANCE = "covariance"
     CORRELATION = "correlation"
@@ -41,22 +45,22 @@ class ActivationMatching:
 
     A space is seen where an operator that reads a parameter gives or takes it: before its
     nonlinearity and after (`isthmus.discovery.probes`). What is seen of one space does not depend
-    on the others, so one pass finds the minimum of ``Σ |X_a - g X_b|²`` in each. Signs and scales
-    that no activation feels (a gate's, say), and spaces that do not show, are then settled by the
-    weights, with all else held.
+    on the others: each is matched alone, to the least ``Σ |X_a - g X_b|²``, and scales by the sizes
+    of matched units. Signs and scales that no activation feels, and spaces that do not show, are
+    then settled by the weights, with all else held.
 
     Args:
         model: the architecture; it is only run, in evaluation mode.
         batches: pairs (inputs, targets) as of `Loss`; targets are not looked at. Streamed.
         statistic: whether units are compared by covariance or by correlation. Rotations and shears
             mix units, so there both mean the covariance.
-        sweeps: the most sweeps of the weights over what activations do not feel.
+        sweeps: the most sweeps over all spaces.
     """
 
     model: nn.Module
     batches: Iterable[Any]
     statistic: Statistic = Statistic.COVARIANCE
-    sweeps: int = 20
+    sweeps: int = 50
 
     def __call__(
         self,
@@ -104,21 +108,15 @@ class ActivationMatching:
         return moments
 
     def _matched(self, moments: Moments) -> Problem:
-        """The best element for what is seen."""
-        symmetry, one, two = moments.compressed()
-        problem = Problem(symmetry, one, two, symmetry.identity())
-        if self.statistic is Statistic.COVARIANCE:
-            return _swept(problem)
-        _, alike, other = moments.compressed(standard=True)
-        for name, rep in symmetry.reps.items():
-            # Lengths of units mean nothing where units mix.
-            if not all(isinstance(_group(symmetry, n), AbstractMonomial) for n in rep.spaces):
-                alike[name], other[name] = one[name], two[name]
+        """The best element for what is seen: units first, then their scales."""
+        symmetry, one, two = moments.standins()
+        every = self.statistic is Statistic.CORRELATION
+        alike, other = (unit_length(symmetry, params, every=every) for params in (one, two))
         rigid = symmetry.restrict([m for m in Motion if m is not Motion.STRETCH])
-        found = _swept(Problem(rigid, alike, other, rigid.identity()))
-        problem = Problem(symmetry, one, two, symmetry.lift(found.element))
-        for name in symmetry.spaces:
-            gauge_step(problem, name, tolerance=0.0)
+        descent = Descent("activations", Problem(rigid, alike, other, rigid.identity()))
+        descent.run(self.sweeps, 1e-9)
+        problem = Problem(symmetry, one, two, symmetry.lift(descent.problem.element))
+        match_sizes(problem)
         return problem
 
     def _settle(self, problem: Problem, moments: Moments) -> None:
@@ -127,12 +125,6 @@ class ActivationMatching:
             gains = [by_weights(problem, name, moments) for name in problem.symmetry.spaces]
             if not any(gains):
                 return
-
-
-def _swept(problem: Problem) -> Problem:
-    """Step by step, until nothing is gained: one value may show several spaces or scales."""
-    Descent("activations", problem).run(200, 1e-9)
-    return problem
 
 
 def by_weights(problem: Problem, name: str, moments: Moments) -> float:

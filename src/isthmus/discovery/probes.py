@@ -8,7 +8,7 @@ in ``b`` is ``g`` acting on its value in ``a`` (up to a constant, where `Rep.abs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -21,6 +21,7 @@ from isthmus.algebra.spaces import Factor
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.discovery.assemble import assemble
 from isthmus.discovery.capture import Example, as_inputs, capture
+from isthmus.discovery.contractions import Contraction, contractions
 from isthmus.discovery.execution import execute
 from isthmus.discovery.gauge import fold
 from isthmus.discovery.gauge.idioms.asked import answered
@@ -36,13 +37,13 @@ class Traced:
 
     Attributes:
         program: what runs.
-        folded: the same in the gauge of the symmetry, as it was typed.
         reps: of every probe, by its name in the program.
+        contractions: for each coordinate that is a weight, what it is multiplied with.
     """
 
     program: Program
-    folded: Program
     reps: Mapping[str, Rep]
+    contractions: Mapping[str, Sequence[Contraction]]
 
 
 @dataclass
@@ -110,7 +111,8 @@ class Probes:
             )
         reps = {n: whole.reps[f"%{n}"] for n in names if f"%{n}" in whole.reps}
         seen = {name: _restricted(rep, known) for name, rep in reps.items()}
-        return Traced(program, typed, {n: rep for n, rep in seen.items() if not rep.fixed})
+        shown = {n: rep for n, rep in seen.items() if not rep.fixed}
+        return Traced(program, shown, contractions(typed, real))
 
 
 def _contracted(program: Program) -> Iterator[str]:
