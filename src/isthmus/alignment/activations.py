@@ -22,7 +22,7 @@ from isthmus.alignment.activation_moments import Moments
 from isthmus.alignment.activation_sizes import match_sizes, unit_length
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
-from isthmus.alignment.steps import Rows, gauge_change, step
+from isthmus.alignment.steps import Rows, best_change, step
 from isthmus.alignment.weights import Descent
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput
@@ -152,10 +152,10 @@ def _unfelt(
             c.dual, tuple(c.scales[k] for k in scales), tuple(c.flips[k] for k in flips)
         )
 
-    part = monomial(group.size, swaps=False, flips=len(flips), scales=len(scales))
-    found = gauge_change(part, [(only(c), a, b) for c, a, b in rows])
-    if found is None:
+    if not scales and not flips:
         return None
+    part = monomial(group.size, swaps=False, flips=len(flips), scales=len(scales))
+    found = best_change(part, [(only(c), a, b) for c, a, b in rows])
     one = group.identity(rows[0][1].shape[:-2])
     signs, logs = one.signs.clone(), one.logs.clone()
     signs[..., flips, :], logs[..., scales, :] = found.signs, found.logs

@@ -20,7 +20,7 @@ from isthmus.alignment.activations import ActivationMatching
 from isthmus.alignment.matcher import Match, Matcher
 from isthmus.alignment.metric import Metric, MetricProblem
 from isthmus.alignment.problem import widened
-from isthmus.alignment.steps import gauge_step, step
+from isthmus.alignment.steps import step
 from isthmus.alignment.weights import Descent, WeightMatching
 from isthmus.discovery.contractions import Contraction
 from isthmus.discovery.probes import Probes
@@ -125,15 +125,15 @@ class MetricDescent(Descent):
                 gained = self._bold_step(name)
                 self.stale |= {name, *problem.neighbours[name]} if gained else set()
                 gain += gained
+        assert gain >= 0, f"the objective rose by {-gain} in sweep {self.swept}"
         self.swept += 1
-        self.history.append(self.history[-1] - gain)
+        self.history.append(problem.objective)
         return gain
 
     def _bold_step(self, name: str) -> float:
-        one_step = gauge_step if self.refining else step
         for pace in PACES if self.problem.taken(name) else PACES[:1]:
             self.problem.pace = pace
-            gained = one_step(self.problem, name, 1e-16 * self.size)
+            gained = step(self.problem, name, 1e-12 * self.objective)
             if gained > 0:
                 return gained
         return 0.0

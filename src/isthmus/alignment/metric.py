@@ -127,7 +127,7 @@ class MetricProblem(Problem):
             return self._seen(metric), seen
         low, high = metric.bounds
         scale = low * (high / low) ** self.pace
-        target = moved + self._residual(metric) / scale
+        target = moved + self.weighed(self._around(metric))[metric.weight] / scale
         return scale**0.5 * target, scale**0.5 * moved
 
     def _seen(self, metric: Metric) -> Tensor:
@@ -144,14 +144,26 @@ class MetricProblem(Problem):
         weight = of[metric.weight]
         return of[str(metric.bias)] + metric.flat(weight) @ metric.mean.to(weight.dtype)
 
-    def _residual(self, metric: Metric) -> Tensor:
-        """``D C + (d + D μ) μᵀ``, minus half the gradient by the moved weight."""
-        gap = self.target[metric.weight] - self.moved[metric.weight]
-        out = metric.times(metric.flat(gap), metric.spread.to(gap.dtype))
-        if metric.bias is not None:
-            shift = self._shift(metric, self.target) - self._shift(metric, self.moved)
-            out = out + torch.outer(shift, metric.mean.to(gap.dtype))
-        return metric.like(out, gap)
+    def _around(self, metric: Metric) -> dict[str, Tensor]:
+        """What target and moved differ by in the layer of a metric."""
+        names = [n for n in (metric.weight, metric.bias) if n is not None]
+        return {n: self.target[n] - self.moved[n] for n in names}
+
+    def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """``D C + (d + D μ) μᵀ`` for weights and ``d + D μ`` for biases; all else as it is."""
+        out = dict(change)
+        for metric in self.metrics:
+            if metric.weight not in change:
+                continue
+            gap = change[metric.weight]
+            felt = metric.times(metric.flat(gap), metric.spread.to(gap.dtype))
+            if metric.bias is not None:
+                whole = {metric.bias: torch.zeros(len(felt), dtype=gap.dtype), **change}
+                shift = self._shift(metric, whole)
+                felt = felt + torch.outer(shift, metric.mean.to(gap.dtype))
+                out[metric.bias] = shift
+            out[metric.weight] = metric.like(felt, gap)
+        return out
 
     def cost(self, names: Sequence[str]) -> float:
         """The squared distance over some parameters, with all that is measured with them."""
