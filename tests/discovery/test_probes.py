@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.discovery import discover
+from isthmus.discovery.interpret import RecordedPathWarning
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput, CaptureFailed
 from isthmus.ground.params import params_of
@@ -19,7 +20,7 @@ from isthmus.testing.zoo import entry, randomise
 MODELS = [
     "mlp", "mlp_tanh", "mlp_sin", "gated_reglu", "gated_fused", "vgg", "resnet20",
     "depthwise_grouped", "lstm_classifier",
-    "gpt", "gpt_tied", "llama", "hf_llama_small", "hf_vit_small",
+    "gpt", "gpt_tied", "llama", "hf_llama_small", "hf_vit_small", "hf_mixtral_small",
 ]  # fmt: skip
 
 
@@ -122,6 +123,34 @@ def test_inputs_that_the_model_does_not_take() -> None:
     probes = Probes(mlp.build(), discover(mlp.build(), mlp.example()))
     with pytest.raises(CaptureFailed, match="cannot trace"):
         probes.at(torch.zeros(2, 3))
+
+
+class Branching(nn.Module):
+    """Takes one of two ways, by its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 5), nn.Linear(3, 5)
+        self.last = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen = self.first if float(x.sum()) > 0 else self.second
+        return self.last(torch.tanh(chosen(x)))
+
+
+def test_a_recorded_path_is_compared_with_the_model() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Branching()
+    x = torch.ones(4, 3)
+    with pytest.warns(RecordedPathWarning):
+        symmetry = discover(model, x)
+    probes = Probes(model, symmetry)
+    with pytest.warns(RecordedPathWarning):
+        seen = probes.values(params_of(model), 2 * x)
+    assert {value.shape for value in seen.values()} == {(4, 5), (4, 2)}
+    with pytest.raises(BadInput, match="takes another path on this batch"):
+        probes.values(params_of(model), -x)
 
 
 def _seeded(seed: int) -> torch.Generator:

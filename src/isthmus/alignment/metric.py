@@ -41,22 +41,29 @@ class Metric:
 
     @cached_property
     def root(self) -> Tensor:
-        """The symmetric square root of C."""
+        """``C^½``: R with ``R Rᵀ = C``, by Cholesky; an input that never varies is a zero of C."""
         if self.spread.dim() == 1:
             return self.spread.clamp_min(0).sqrt()
+        size = float(self.spread.diagonal().mean())
+        shifted = self.spread + 1e-14 * size * torch.eye(len(self.spread), dtype=torch.float64)
+        factor, failed = torch.linalg.cholesky_ex(shifted)
+        if not int(failed):
+            root: Tensor = factor
+            return root
         values, vectors = matrices.symmetric(self.spread)
-        return (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
+        return vectors * values.clamp_min(0).sqrt()
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
-        """The mean and the largest eigenvalue of Σ = C + μμᵀ."""
-        second = self.spread
-        if second.dim() == 2:
-            second = second + torch.outer(self.mean, self.mean)
-            values = matrices.symmetric(second)[0]
+        """The mean eigenvalue of Σ = C + μμᵀ, and a bound of the largest."""
+        if self.spread.dim() == 1:
+            least, most = float(self.spread.mean()), float(self.spread.max())
         else:
-            values = second
-        return max(float(values.mean()), 1e-300), max(float(values.max()), 1e-300)
+            second = self.spread + torch.outer(self.mean, self.mean)
+            # Both norms are at least the largest eigenvalue.
+            sums = float(second.abs().sum(1).max())
+            least, most = float(second.diagonal().mean()), min(sums, float(second.norm()))
+        return max(least, 1e-300), max(most, 1e-300)
 
     def flat(self, weight: Tensor) -> Tensor:
         """``(out, in)``."""

@@ -8,12 +8,13 @@ in ``b`` is ``g`` acting on its value in ``a`` (up to a constant, where `Rep.abs
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from isthmus.algebra.groups import Character
 from isthmus.algebra.reps import Rep
@@ -22,11 +23,13 @@ from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.discovery.assemble import assemble
 from isthmus.discovery.capture import Example, as_inputs, capture
 from isthmus.discovery.contractions import Contraction, contractions
+from isthmus.discovery.evaluation import Inputs, run
 from isthmus.discovery.execution import execute
 from isthmus.discovery.gauge import fold
 from isthmus.discovery.gauge.idioms.asked import answered
 from isthmus.discovery.interpret import interpret
 from isthmus.discovery.program import Program
+from isthmus.discovery.verify import relative_change
 from isthmus.ground.collecting import young_only
 from isthmus.ground.errors import BadInput
 
@@ -85,12 +88,29 @@ class Probes:
 
         Raises:
             UnknownName, ShapeMismatch: the params are not of this symmetry.
+            BadInput: the model could not be traced as a whole, and takes another path here.
         """
-        traced = self.at(inputs)
+        traced, whole = self.at(inputs), self.symmetry.canonical(_single(params))
         given = [leaf for leaf in tree_leaves(as_inputs(inputs)) if isinstance(leaf, Tensor)]
         named = dict(zip(traced.program.inputs, given, strict=True))
-        whole = _single(self.symmetry.canonical(params))
-        return execute(traced.program, whole, named, {*traced.reps, *more})
+        outputs = traced.program.outputs if traced.program.notes else ()
+        seen = execute(traced.program, whole, named, {*traced.reps, *more, *outputs})
+        if outputs:
+            self._check(whole, as_inputs(inputs), [seen[name] for name in outputs])
+        return seen
+
+    def _check(self, params: Params, inputs: Inputs, replayed: list[Tensor]) -> None:
+        """Compare what a recorded path gives with the model itself."""
+        model = copy.deepcopy(self.model).eval().double()
+        wide, *again = tree_map_only(Tensor, _doubled, (params, *inputs))
+        given = run(model, wide, (again[0], again[1]))
+        if relative_change(given, replayed) > 1e-3:
+            raise BadInput(
+                "the model takes another path on this batch than on the first of its shape, "
+                "or with these weights",
+                "align by weights, or wrap the part of the model whose path does not depend on "
+                "data in a module of its own",
+            )
 
     def _trace(self, inputs: Example) -> Traced:
         program = capture(self.model, inputs)
@@ -111,7 +131,7 @@ class Probes:
             )
         reps = {n: whole.reps[f"%{n}"] for n in names if f"%{n}" in whole.reps}
         seen = {name: _restricted(rep, known) for name, rep in reps.items()}
-        shown = {n: rep for n, rep in seen.items() if not rep.fixed}
+        shown = {n: rep for n, rep in seen.items() if not rep.fixed and _told(rep, self.symmetry)}
         return Traced(program, shown, contractions(typed, real))
 
 
@@ -127,6 +147,19 @@ def _contracted(program: Program) -> Iterator[str]:
             data.update(op.outputs)
         elif read & weights:
             weights.update(op.outputs)
+
+
+def _told(rep: Rep, symmetry: Symmetry) -> bool:
+    """Whether every space stands beside those that index it.
+
+    Tokens that were sent to experts are not by expert any more: whose units they show, the program
+    does not say.
+    """
+    for block in rep.blocks:
+        here = {factor.space for factor in block.factors}
+        if any(not here.issuperset(symmetry.spaces[n].over) for n in here if n is not None):
+            return False
+    return True
 
 
 Changes = Mapping[str, Callable[[Character], Character]]
@@ -153,7 +186,11 @@ def _restricted(rep: Rep, known: Changes) -> Rep:
     return rep.without({n for n in rep.spaces if n not in known}).recharacter(change)
 
 
-def _single(params: Params) -> Params:
+def _doubled(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def _single(params: Mapping[str, Tensor]) -> Params:
     """All floating tensors in one dtype, no narrower than float32."""
     floating = [t.dtype for t in params.values() if t.is_floating_point()]
     dtype = torch.float64 if torch.float64 in floating else torch.float32
