@@ -10,6 +10,8 @@ import typer
 import isthmus.alignment as alignment
 import isthmus.discovery as discovery
 from isthmus.algebra import Symmetry
+from isthmus.alignment.activations import ActivationMatching
+from isthmus.alignment.covariance import CovarianceMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
 from isthmus.cli.inputs import (
@@ -21,6 +23,7 @@ from isthmus.cli.inputs import (
     load_model,
     load_symmetry,
     require_one,
+    thinned,
 )
 from isthmus.cli.options import (
     CheckpointB,
@@ -28,13 +31,17 @@ from isthmus.cli.options import (
     ExampleOption,
     ForceOption,
     JsonOption,
+    Method,
+    MethodOption,
     ModelOrSymmetryOption,
     RestartsOption,
+    SamplesOption,
     SeedOption,
     SymmetryOption,
 )
 from isthmus.cli.showing import show_alignment, show_warnings
-from isthmus.ground import Params, save
+from isthmus.ground import BadInput, Params, save
+from isthmus.testing.datasets import batches
 
 
 @verb
@@ -48,6 +55,8 @@ def align(
     symmetry: SymmetryOption = None,
     example: ExampleOption = None,
     data: DataOption = None,
+    method: MethodOption = Method.WEIGHT,
+    samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
     json: JsonOption = None,
@@ -64,8 +73,8 @@ def align(
         else:
             target, source, group = _discovered(str(model), [to, b], example, data)
         step("matching", 1, 2)
-        method = alignment.WeightMatching(restarts=restarts)
-        fit = alignment.align(source, to=target, symmetry=group, method=method, seed=seed)
+        matcher = _matcher(method, model, data, samples, seed, restarts)
+        fit = alignment.align(source, to=target, symmetry=group, method=matcher, seed=seed)
     save(fit.params, output, force=force, inputs=[b, to])
     show_warnings(group)
     show_alignment(fit)
@@ -78,6 +87,29 @@ def align(
         "output": str(output),
     }
     return Outcome(found)
+
+
+def _matcher(
+    method: Method,
+    model: str | None,
+    data: str | None,
+    samples: int | None,
+    seed: int,
+    restarts: int,
+) -> alignment.Matcher:
+    """The method as an object with its options."""
+    if method is Method.WEIGHT:
+        return alignment.WeightMatching(restarts=restarts)
+    if model is None or data is None:
+        raise BadInput(
+            f"--method {method} runs the model on data, and --model or --data is missing",
+            "give both, or leave --method out to align by weights alone",
+        )
+    known = thinned(load_data(data), samples, seed)
+    runs = list(batches(known.x_train, known.y_train, 500))
+    if method is Method.ACTIVATION:
+        return ActivationMatching(load_model(model), runs)
+    return CovarianceMatching(load_model(model), runs)
 
 
 def _discovered(
