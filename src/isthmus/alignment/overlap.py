@@ -7,6 +7,7 @@ parameter contributes a term of the degree of its relaxed factors.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -74,18 +75,33 @@ class Overlap:
                     into.add_(a @ b.mT)
         return out
 
+    def toward(self, a: Mapping[str, Tensor]) -> Overlap:
+        """The same with another target."""
+        other = copy.copy(self)
+        other.__dict__.pop("_constant", None)
+        other.a = {name: a[name].float() for name in self.a}
+        return other
+
     def at_vertex(self, moves: Mapping[str, Moves]) -> tuple[float, Matrices]:
         """Value and gradient at a group element, by one product for each place."""
         moved = {n: self.symmetry.act_on(n, moves, self.b[n]) for n in self._varied}
-        gradient: Matrices = {}
         value = sum(float(self.a[n].flatten() @ moved[n].flatten()) for n in self._varied)
-        for name, kind in self.kinds.items():
-            signs, perm = kind.signs(moves[name]).float(), moves[name].perm
-            crosses = self._crosses(name, moved, constant=False) * signs.unsqueeze(-2)
-            # Each place was acted on by its own space too; that is taken back.
-            back = torch.argsort(perm, -1).unsqueeze(-2).expand(kind.shape)
-            gradient[name] = self._constant[name] + torch.take_along_dim(crosses, back, -1)
+        gradient = {name: self._slope(name, moves[name], moved) for name in self.kinds}
         return value + self._lone(moves), gradient
+
+    def slope(self, space: str, moves: Mapping[str, Moves]) -> Tensor:
+        """The gradient of one space at a group element."""
+        names = {place.name for place in self.places[space]} & set(self._varied)
+        moved = {n: self.symmetry.act_on(n, moves, self.b[n]) for n in names}
+        return self._slope(space, moves[space], moved)
+
+    def _slope(self, space: str, own: Moves, moved: Mapping[str, Tensor]) -> Tensor:
+        kind = self.kinds[space]
+        crosses = self._crosses(space, moved, constant=False)
+        crosses = crosses * kind.signs(own).float().unsqueeze(-2)
+        # Each place was acted on by its own space too; that is taken back.
+        back = torch.argsort(own.perm, -1).unsqueeze(-2).expand(kind.shape)
+        return self._constant[space] + torch.take_along_dim(crosses, back, -1)
 
     def _lone(self, moves: Mapping[str, Moves]) -> float:
         """The overlap over the other parameters."""
