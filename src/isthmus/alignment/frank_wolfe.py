@@ -43,9 +43,9 @@ class FrankWolfe:
     """
 
     matching: WeightMatching = field(default_factory=WeightMatching)
-    shares: tuple[float, ...] = (0.1, 0.1)
+    shares: tuple[float, ...] = (0.05, 0.1, 0.02)
     iterations: int = 60
-    tolerance: float = 1e-6
+    tolerance: float = 1e-4
 
     def __call__(
         self,

@@ -79,6 +79,17 @@ class SignedPermutations:
         """Where each parity stands."""
         return {odd: e for e, odd in enumerate(self.parities)}
 
+    @cached_property
+    def choices(self) -> Tensor:
+        """All signs that one unit can have, ``(choices, flips)``; the first are all 1."""
+        return torch.tensor(list(itertools.product((1.0, -1.0), repeat=self.group.flips)))
+
+    @cached_property
+    def felt_signs(self) -> Tensor:
+        """What each parity feels of each choice, ``(choices, parities)``."""
+        odd = torch.tensor(self.parities).reshape(len(self.parities), self.group.flips).bool()
+        return torch.where(odd, self.choices.unsqueeze(1), 1.0).prod(-1)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a relaxed value."""
@@ -114,13 +125,10 @@ class SignedPermutations:
         ``score`` is as a relaxed value; the element's scales are 1.
         """
         one = self.group.identity(self.batch)
-        odd = torch.tensor(self.parities).reshape(len(self.parities), self.group.flips).bool()
-        choices = torch.tensor(list(itertools.product((1.0, -1.0), repeat=self.group.flips)))
-        felt = torch.where(odd, choices.unsqueeze(1), 1.0).prod(-1).to(score.dtype)
-        worth, chosen = torch.einsum("ce,e...->c...", felt, score).max(0)
+        worth, chosen = torch.einsum("ce,e...->c...", self.felt_signs.to(score), score).max(0)
         perm = assigned(worth) if self.group.swaps else one.perm
         pick = torch.take_along_dim(chosen, perm.unsqueeze(-1), -1).squeeze(-1)
-        signs = choices[pick].movedim(-1, -2).to(one.signs.dtype)
+        signs = self.choices[pick].movedim(-1, -2).to(one.signs.dtype)
         return Moves(perm, signs, one.logs)
 
 
