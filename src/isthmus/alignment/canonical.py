@@ -73,10 +73,5 @@ def _least(sizes: Tensor, power: Tensor, steps: int = 20) -> Tensor:
 
 def _shears(state: Problem, name: str) -> Tensor:
     """The balanced basis of a space with GL, where both sides have full rank."""
-    rows = state.rows(name)
-    moments = moments_of(rows)
-    n = moments[2].shape[-1]
-    plain, dual = (moments[k].reshape(-1, n, n) for k in (2, 5))
-    found = [balance(p, d) for p, d in zip(plain, dual, strict=True)]
-    eye = torch.eye(n, dtype=torch.float64)
-    return torch.stack([f if f is not None else eye for f in found]).reshape(moments[2].shape)
+    moments = moments_of(state.rows(name))
+    return balance(moments[2], moments[5])

@@ -16,10 +16,20 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
+from isthmus.alignment.polish import polish
 from isthmus.alignment.problem import Problem, widened
 from isthmus.alignment.starts import Identity, Outward, Random, Signature, Start
-from isthmus.alignment.steps import gauge_step, step
+from isthmus.alignment.steps import step
 from isthmus.ground.params import distances
+
+SETTLED = 0.02
+"""A sweep that gains less than this fraction has settled what is discrete, for now."""
+
+ONE_ORBIT = 1e-9
+"""A squared distance, relative to the squared norm, below which no other start is tried."""
+
+EXACT = 1e-26
+"""A squared distance, relative to the squared norm, at which two float64 models are equal."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,12 @@ class WeightMatching:
             if descent.objective <= 1e-5 * descent.size:
                 # Two models of one orbit, most likely: no other start can do better.
                 descent.run(self.sweeps, self.tolerance)
-            if descent.objective <= 1e-9 * descent.size:
+            if descent.objective <= ONE_ORBIT * descent.size:
                 break
         descents.sort(key=lambda found: found.objective)
         for descent in descents[: max(self.finish, 1)]:
-            descent.run(self.sweeps, self.tolerance)
+            if descents[0].objective > ONE_ORBIT * descents[0].size:
+                descent.run(self.sweeps, self.tolerance)
         best = min(descents, key=lambda found: found.objective)
         # What nothing acts on is as far apart before as after; what is free is brought together.
         idle = [n for n, rep in core.reps.items() if rep.fixed and n in whole_a]
@@ -89,7 +100,7 @@ class Descent:
         self.size = problem.objective_size
         self.history = [problem.objective]
         self.stale = set(problem.symmetry.spaces)
-        self.refining, self.done, self.swept = False, False, 0
+        self.done, self.swept = False, 0
 
     @property
     def objective(self) -> float:
@@ -99,27 +110,28 @@ class Descent:
     def run(self, sweeps: int, tolerance: float) -> None:
         """Sweep until nothing is gained, or ``sweeps`` sweeps in all are made."""
         while self.swept < sweeps and not self.done:
+            jumps = self.problem.jumps
             gain = self._sweep()
-            assert gain >= 0, f"the distance rose by {-gain} in sweep {self.swept}"
-            small = gain <= tolerance * max(self.history[-1], 1e-13 * self.size)
-            self.done = small and not self.refining
-            # Scales need many sweeps where permutations need few: between full sweeps, only they.
-            before, last = self.refining, self.history[-2]
-            self.refining = not small and (self.refining or gain < 0.01 * last)
-            if before and not self.refining:
-                self.stale = set(self.problem.symmetry.spaces)
+            if self.problem.jumps == jumps or gain <= SETTLED * self.objective:
+                # What is discrete rests, for now: all continuous parts at once.
+                polished = polish(self.problem)
+                self.stale |= set(self.problem.symmetry.spaces) if polished else set()
+                self.history.append(self.problem.objective)
+                gain += polished
+            small = gain <= tolerance * self.objective
+            self.done = small or self.objective <= EXACT * self.size
 
     def _sweep(self) -> float:
         problem, gain = self.problem, 0.0
-        one_step = gauge_step if self.refining else step
         order = list(problem.symmetry.spaces)
         for name in order if self.swept % 2 == 0 else reversed(order):
             if name in self.stale:
                 self.stale.discard(name)
-                gained = one_step(problem, name, tolerance=1e-16 * self.size)
+                gained = step(problem, name, tolerance=1e-12 * self.objective)
                 # What stands beside a space that moved may be improved again.
                 self.stale |= problem.neighbours[name] if gained else set()
                 gain += gained
+        assert gain >= 0, f"the distance rose by {-gain} in sweep {self.swept}"
         self.swept += 1
-        self.history.append(self.history[-1] - gain)
+        self.history.append(problem.objective)
         return gain
