@@ -6,6 +6,7 @@ line between a and g·b; here g runs over the whole group.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class LossDescent:
         """The best element seen; ``evidence["losses"]`` are those looked at, the start's first."""
         first = self.start(a, b, symmetry, generator)
         line = _Line(self.loss, a, b, symmetry, self.statistics)
-        moved = symmetry.act_all(first.element, line.coordinates)
+        moved = line.start(first.element)
         overlap = Overlap(Meeting.of(a, b, symmetry).problem(first.element))
         steering = Steering(symmetry, moved, overlap)
         best, losses = first.element, [self._look(line, first.element)]
@@ -158,6 +159,13 @@ class _Line:
             n: t.float() if t.is_floating_point() and t.itemsize < 4 else t for n, t in a.items()
         }
         self.coordinates = symmetry.coordinates(b)
+
+    def start(self, element: Element) -> Params:
+        """The moved coordinates, in the precision of the model: what a descent steers."""
+        held = (t.dtype for t in self.a.values() if t.is_floating_point())
+        wide = functools.reduce(torch.promote_types, held, torch.float32)
+        moved = self.symmetry.act_all(element, self.coordinates)
+        return {n: t.to(wide) if t.is_floating_point() else t for n, t in moved.items()}
 
     def end(self, coordinates: Mapping[str, Tensor]) -> Params:
         """Parameters from coordinates, in the dtypes of ``a``."""

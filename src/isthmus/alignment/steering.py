@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractRotation, Moves, Value
+from isthmus.algebra.groups import AbstractRotation, Group, Value
+from isthmus.algebra.groups.matrix import AbstractMatrix
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.overlap import Overlap
 
@@ -45,8 +46,7 @@ class Steering:
 
     def coordinates(self) -> Params:
         """Those of the moved model, changed; gradients reach the latent weights and tangents."""
-        values = {**self._held, **{name: self._moving(name) for name in self.tangent}}
-        values = {name: values[name] for name in self.tangent}
+        values = {name: self._moving(name) for name in self.tangent}
         out: Params = {}
         for name, x in self.moved.items():
             y = self.symmetry.act_on(name, self._moves, x)
@@ -56,16 +56,23 @@ class Steering:
         return out
 
     def _moving(self, name: str) -> Value:
-        group = self.symmetry.spaces[name].group
-        return group.compose(group.exp(self.tangent[name]), self._held[name])
+        group, tangent, held = self._group(name), self.tangent[name], self._held[name]
+        if isinstance(group, AbstractMatrix):
+            # To first order, which is all that a gradient at zero sees, and costs no exponential.
+            return held + group.generator(tangent) @ held
+        return group.compose(group.exp(tangent), held)
+
+    def _group(self, name: str) -> Group:
+        return self.symmetry.spaces[name].group
 
     def change(self) -> Element:
         """The element that the steering stands for."""
         values: dict[str, Value] = {}
-        for name, space in self.symmetry.spaces.items():
-            held = self._held[name]
-            moves: Moves | None = self._moves.get(name)
-            values[name] = held if moves is None else space.group.compose(held, moves)
+        for name, held in self._held.items():
+            group, moves = self._group(name), self._moves.get(name)
+            # Products of rotations drift away from the group by rounding.
+            exact = group.nearest(held) if isinstance(group, AbstractRotation) else held
+            values[name] = exact if moves is None else group.compose(exact, moves)
         return Element(self.symmetry, values)
 
     @torch.no_grad()
@@ -75,8 +82,6 @@ class Steering:
         for name, kind in overlap.kinds.items():
             self._moves[name] = kind.best(overlap.slope(name, self._moves))
         for name, tangent in self.tangent.items():
-            group, value = self.symmetry.spaces[name].group, self._moving(name)
-            # Products of rotations drift away from the group by rounding.
-            exact = group.nearest(value) if isinstance(group, AbstractRotation) else value
-            self._held[name] = exact
+            group = self._group(name)
+            self._held[name] = group.compose(group.exp(tangent), self._held[name])
             tangent.zero_()
