@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.matcher import Matcher
+from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.errors import NotFinite
@@ -35,6 +36,17 @@ class Alignment(Result):
     before: float
     after: float
     certificate: Certificate
+
+    def certify(self, b: Mapping[str, Tensor], *, to: Mapping[str, Tensor]) -> Alignment:
+        """The same, with a certificate of how far from optimal it can be (`optimality`).
+
+        Args:
+            b: the model that was moved, as it was.
+            to: the model that stayed.
+        """
+        search = self.certificate.evidence
+        found = optimality(self.element.symmetry, to, b, self.element, search=search)
+        return replace(self, certificate=found)
 
     def __str__(self) -> str:
         """One line."""

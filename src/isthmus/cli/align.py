@@ -50,6 +50,13 @@ def align(
     data: DataOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
+    certify: Annotated[
+        bool,
+        typer.Option(
+            "--certify",
+            help="Prove how far from optimal it can be; `recheck` reads it from --json.",
+        ),
+    ] = False,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
@@ -66,9 +73,13 @@ def align(
         step("matching", 1, 2)
         method = alignment.WeightMatching(restarts=restarts)
         fit = alignment.align(source, to=target, symmetry=group, method=method, seed=seed)
+        if certify:
+            fit = fit.certify(source, to=target)
     save(fit.params, output, force=force, inputs=[b, to])
     show_warnings(group)
     show_alignment(fit)
+    if certify:
+        screen.say(str(fit.certificate))
     screen.say(f"wrote {output}")
     found = {
         "before": fit.before,
