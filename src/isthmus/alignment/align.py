@@ -86,8 +86,8 @@ def align(
     moved = symmetry.act(match.element, b)
     before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
-        claim="no change of a single space was found that brings the models nearer",
-        verdict=Verdict.TESTED,
+        claim=match.proved or "no change of a single space was found that brings the models nearer",
+        verdict=Verdict.PROVED if match.proved else Verdict.TESTED,
         margin=before - after,
         evidence=dict(match.evidence),
     )
