@@ -10,12 +10,12 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.gauged import gauged_distance
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.errors import NotFinite
-from isthmus.ground.params import distance
 from isthmus.ground.results import Result
 
 
@@ -92,13 +92,6 @@ def align(
         evidence=dict(match.evidence),
     )
     return Alignment(match.element, moved, before, after, certificate)
-
-
-def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
-    if not symmetry.chart.steps:
-        return distance(dict(a), dict(b))
-    return distance(symmetry.coordinates(a), symmetry.coordinates(b))
 
 
 def _finite(tensor: Tensor) -> bool:

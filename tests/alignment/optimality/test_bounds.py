@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -226,3 +227,22 @@ def test_rotations_by_procrustes_and_bases_by_least_squares() -> None:
     assert exact["k"]["gradient"] < 1e-10
     assert exact["o"]["lowest_eigenvalue"] > 0
     assert exact["o"]["asymmetry"] < 1e-10
+
+
+@pytest.mark.parametrize("length", [1e-60, 1e-9, 1e40])
+def test_the_length_of_units_does_not_matter_where_they_may_be_scaled(length: float) -> None:
+    of = costs(2, [[1.0], [2.0], [0.0]], [[1], [0], [1]])
+    grown = torch.tensor([length, length**2, 1.0], dtype=torch.float64).reshape(-1, 1, 1, 1)
+    other = replace(
+        of, plus=of.plus * grown, minus=of.minus * grown, source=of.source * grown.square()
+    )
+    level = on_a_grid(of) + 0.1
+    torch.testing.assert_close(floor(other, level), floor(of, level), rtol=1e-8, atol=1e-8)
+
+
+def test_costs_that_are_least_at_infinity() -> None:
+    """A unit that nothing resembles is best scaled to nothing."""
+    of = costs(3, [[1.0]], [[]])
+    away = replace(of, plus=-of.plus.abs(), minus=of.plus.abs())
+    level = away.target + torch.ones_like(away.plus[0])
+    torch.testing.assert_close(floor(away, level), away.target.expand_as(level), rtol=1e-8, atol=0)

@@ -59,7 +59,7 @@ class Costs:
         best: Tensor | None = None
         for pattern in self.patterns:
             cross = self.cross(pattern)
-            scaled = -cross.clamp_min(0).square() / self.source.clamp_min(1e-300)
+            scaled = -(cross.clamp_min(0) / self.source.sqrt().clamp_min(1e-150)).square()
             cost = self.target + torch.where(felt, scaled, self.source - 2 * cross).sum(0)
             best = cost if best is None else torch.minimum(best, cost)
         assert best is not None

@@ -21,6 +21,7 @@ FAR = 32.0
 PRECISION = 1e-10
 """Floors are this much, relative to the squared norm of the target unit, below the minimum."""
 _ROUNDS = 200
+_NARROW = 1e-9
 _BOXES = 4_000_000
 
 
@@ -40,12 +41,8 @@ def floor(costs: Costs, level: Tensor) -> Tensor:
         b, i, j = open_pairs.unbind(1)
         found = torch.full((len(b),), torch.inf, dtype=torch.float64)
         for pattern in costs.patterns:
-            pairs = _Pairs(
-                costs.cross(pattern)[:, b, i, j],
-                costs.source.expand_as(costs.plus)[:, b, i, j],
-                costs.target[b, i, 0],
-                powers,
-            )
+            cross, source = costs.cross(pattern)[:, b, i, j], costs.source.expand_as(costs.plus)
+            pairs = _Pairs.centred(cross, source[:, b, i, j], costs.target[b, i, 0], powers)
             found = torch.minimum(found, pairs.floor(level[b, i, j]))
         out[b, i, j] = found
     return out
@@ -69,6 +66,15 @@ class _Pairs:
     target: Tensor
     powers: Tensor
 
+    @classmethod
+    def centred(cls, cross: Tensor, source: Tensor, target: Tensor, powers: Tensor) -> _Pairs:
+        """With log-scales counted from where the moved units are about as long as the target."""
+        tiny = 1e-300
+        lengths = (target.clamp_min(tiny) / source.clamp_min(tiny)).log() / 2
+        origin = torch.linalg.pinv(powers) @ torch.where(source > tiny, lengths, 0.0)
+        grown = (powers @ origin).clamp(-340, 340).exp()
+        return cls(cross * grown, source * grown * grown, target, powers)
+
     def floor(self, level: Tensor) -> Tensor:
         """Branch and bound for all pairs at once."""
         margin = PRECISION * self.target
@@ -80,6 +86,10 @@ class _Pairs:
             bound, at, worst = self._bounds(pair, low, high)
             level.scatter_reduce_(0, pair, at - margin[pair], "amin")
             left = bound < level[pair]
+            # A box too narrow to halve stays as it is, and its bound is what is known.
+            narrow = left & ((high - low).amax(1) < _NARROW)
+            level.scatter_reduce_(0, pair[narrow], bound[narrow], "amin")
+            left &= ~narrow
             if not bool(left.any()) or int(left.sum()) > _BOXES or last == 1:
                 break
             pair, low, high, worst = pair[left], low[left], high[left], worst[left]
@@ -100,7 +110,10 @@ class _Pairs:
         infinite = ((low <= -FAR) | (high >= FAR)).double()
         endless = (self.powers.abs() @ infinite.mT) > 0
         alone = self._alone(cross, source, low, high)
-        at = target + (source * y.square() - 2 * cross * y).sum(0)
+        # The least cost may lie at infinity: there the box is tried at its far end.
+        end = torch.where(low <= -FAR, low, high)
+        tried = (self.powers @ torch.where(infinite.bool(), end, middle).mT).exp()
+        at = target + (source * tried.square() - 2 * cross * tried).sum(0)
 
         bent = source * y.square() - 2 * cross.clamp_max(0) * y
         slope = 2 * source * y.square() - 2 * cross.clamp_max(0) * y
