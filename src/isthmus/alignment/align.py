@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.gauged import gauged_distance
 from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
+from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.errors import NotFinite
-from isthmus.ground.params import distance
 from isthmus.ground.results import Result
 
 
@@ -41,6 +42,17 @@ class Alignment(Result):
     certificate: Certificate
     kept: float = 0.0
     rounding: float = 0.0
+
+    def certify(self, b: Mapping[str, Tensor], *, to: Mapping[str, Tensor]) -> Alignment:
+        """The same, with a certificate of how far from optimal it can be (`optimality`).
+
+        Args:
+            b: the model that was moved, as it was.
+            to: the model that stayed.
+        """
+        search = self.certificate.evidence
+        found = optimality(self.element.symmetry, to, b, self.element, search=search)
+        return replace(self, certificate=found)
 
     def __str__(self) -> str:
         """One line."""
@@ -82,20 +94,13 @@ def align(
     moved = symmetry.act(match.element, b)
     before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
-        claim="no change of a single space was found that brings the models nearer",
-        verdict=Verdict.TESTED,
+        claim=match.proved or "no change of a single space was found that brings the models nearer",
+        verdict=Verdict.PROVED if match.proved else Verdict.TESTED,
         margin=before - after,
         evidence=dict(match.evidence),
     )
     rounded = rounding(symmetry, match.element, b, moved)
     return Alignment(match.element, moved, before, after, certificate, exactness, rounded)
-
-
-def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
-    if not symmetry.chart.steps:
-        return distance(dict(a), dict(b))
-    return distance(symmetry.coordinates(a), symmetry.coordinates(b))
 
 
 def _finite(tensor: Tensor) -> bool:

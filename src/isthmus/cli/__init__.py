@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.cli import align, barrier, connect, demo, discover, merge
+from isthmus.cli import align, barrier, connect, demo, discover, merge, recheck
 from isthmus.cli.app import app
 
 # In the order of the help.
@@ -15,6 +15,7 @@ for _verb in (
     align.align,
     barrier.barrier,
     merge.merge,
+    recheck.recheck,
 ):
     app.command()(_verb)
 

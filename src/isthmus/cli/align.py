@@ -59,6 +59,13 @@ def align(
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
+    certify: Annotated[
+        bool,
+        typer.Option(
+            "--certify",
+            help="Prove how far from optimal it can be; `recheck` reads it from --json.",
+        ),
+    ] = False,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
@@ -75,9 +82,13 @@ def align(
         step("matching", 1, 2)
         matcher = _matcher(method, model, data, samples, seed, restarts)
         fit = alignment.align(source, to=target, symmetry=group, method=matcher, seed=seed)
+        if certify:
+            fit = fit.certify(source, to=target)
     save(fit.params, output, force=force, inputs=[b, to])
     show_warnings(group)
     show_alignment(fit)
+    if certify:
+        screen.say(str(fit.certificate))
     screen.say(f"wrote {output}")
     found = {
         "before": fit.before,
