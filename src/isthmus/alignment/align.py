@@ -64,11 +64,7 @@ def align(
     """
     for params, which in ((b, "b"), (to, "to")):
         symmetry.check(params)
-        for name, tensor in params.items():
-            if tensor.is_floating_point() and not _finite(tensor):
-                raise NotFinite(
-                    f"{name} of {which} holds NaN or infinity", "align models of finite weights"
-                )
+        check_finite(params, which)
     generator = torch.Generator().manual_seed(seed)
     match = (method or WeightMatching())(to, b, symmetry, generator)
     moved = symmetry.act(match.element, b)
@@ -87,6 +83,15 @@ def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str,
     if not symmetry.chart.steps:
         return distance(dict(a), dict(b))
     return distance(symmetry.coordinates(a), symmetry.coordinates(b))
+
+
+def check_finite(params: Mapping[str, Tensor], which: str) -> None:
+    """Raise `NotFinite` where a parameter of the model called ``which`` is not finite."""
+    for name, tensor in params.items():
+        if tensor.is_floating_point() and not _finite(tensor):
+            raise NotFinite(
+                f"{name} of {which} holds NaN or infinity", "align models of finite weights"
+            )
 
 
 def _finite(tensor: Tensor) -> bool:
