@@ -18,18 +18,14 @@ from isthmus.alignment.strategies import Pairwise, Star
 from isthmus.alignment.universe import Universe
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground import BadInput, NotFinite
-from isthmus.testing.zoo import entry
 
 NAMES = ["mlp", "mlp_tanh", "gated_swiglu", "vgg"]
+ORBITS = [*NAMES, "gpt", "llama"]
 QUICK = WeightMatching(sweeps=20)
 
 
-def wide(params):
-    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
-
-
 def planted(name: str, tools: SimpleNamespace, count: int = 2):
-    symmetry, a = tools.symmetry_of(name), wide(tools.params(name))
+    symmetry, a = tools.symmetry_of(name), tools.wide(tools.params(name))
     return symmetry, [a, *(symmetry.act(symmetry.sample(seed=k), a) for k in range(count))]
 
 
@@ -38,16 +34,16 @@ def nothing(a, b, symmetry, generator) -> Match:
 
 
 def strangers(name: str, tools: SimpleNamespace, count: int = 4, first: int = 0):
-    return [wide(tools.independent(name, first + k)) for k in range(count)]
+    return [tools.wide(tools.independent(name, first + k)) for k in range(count)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ORBITS)
 def test_models_of_one_orbit_meet(name: str, tools: SimpleNamespace) -> None:
     symmetry, models = planted(name, tools)
     fits = align_all(models, symmetry=symmetry, strategy=Universe(reference=2))
     assert float(fits.before.max()) > 0.05 * tools.norm(models[0])
-    assert float(fits.after.max()) <= 1e-8 * tools.norm(models[0])
-    assert tools.gap(models[2], fits.mean) <= 1e-8
+    assert float(fits.after.max()) <= 1e-10 * tools.norm(models[0])
+    assert tools.gap(models[2], fits.mean) <= 1e-10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,18 +142,12 @@ def test_the_result_does_not_depend_on_how_models_are_scaled(
                     assert float(params[n].norm()) > 0.3 * float(base[0][n].norm())
 
 
-@pytest.mark.parametrize("name", [*NAMES, "gpt"])
+@pytest.mark.parametrize("name", ORBITS)
 def test_every_function_is_kept(name: str, tools: SimpleNamespace) -> None:
     symmetry, models = tools.symmetry_of(name), strangers(name, tools, 3)
     fits = align_all(models, symmetry=symmetry, method=nothing)
-    model, inputs = entry(name).build().double().eval(), entry(name).example()
-    inputs = inputs if isinstance(inputs, dict) else tuple(wide(dict(enumerate(inputs))).values())
-    keyword, positional = (inputs, ()) if isinstance(inputs, dict) else ({}, inputs)
     for before, after in zip(models, fits.params, strict=True):
-        one, two = (
-            torch.func.functional_call(model, params, positional, keyword)
-            for params in (before, after)
-        )
+        one, two = tools.outputs(name, before), tools.outputs(name, after)
         assert float((one - two).abs().max()) <= 1e-9 * float(one.abs().max())
 
 

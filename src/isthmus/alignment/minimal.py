@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, GeneralLinear, Motion, Value
+from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Motion, Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.canonical import balancing
 from isthmus.alignment.problem import widened
@@ -48,24 +48,34 @@ def compact(symmetry: Symmetry) -> Symmetry:
     return symmetry.essential.restrict([Motion.SWAP, Motion.FLIP, Motion.TURN])
 
 
-def compact_part(symmetry: Symmetry, g: Element) -> Element:
-    """An element of a group as one of its compact subgroup: lengths dropped, shears made turns."""
+def between(symmetry: Symmetry, g: Element, source: Minimal, target: Minimal) -> Element:
+    """The compact part of what ``g``, from one model to another, does at their shortest points.
+
+    Args:
+        symmetry: the compact symmetry.
+        g: an element of the whole group, with ``g·source`` near ``target``.
+        source: the model that ``g`` moves.
+        target: the model that stays.
+    """
+    core = source.symmetry
+    inner = Element(core, {n: g.values[n] for n in core.spaces})
+    whole = target.element @ inner @ ~source.element
     values: dict[str, Value] = {}
     for name, space in symmetry.spaces.items():
-        value, one = g.values[name], space.group.identity(symmetry.batch(name))
+        value, one = whole.values[name], space.group.identity(symmetry.batch(name))
         if isinstance(space.group, AbstractMonomial):
             values[name] = value._replace(logs=one.logs)
-        elif isinstance(space.group, AbstractRotation):
-            shears = isinstance(g.symmetry.spaces[name].group, GeneralLinear)
-            values[name] = matrices.rotation(value) if shears else value
+        elif isinstance(core.spaces[name].group, GeneralLinear):
+            values[name] = matrices.rotation(value)
         else:
-            values[name] = one
+            values[name] = value
     return Element(symmetry, values)
 
 
 def minimal(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Minimal:
     """Bring a model to the shortest point of its orbit."""
     core, whole = symmetry.essential, widened(symmetry, params)
-    start = {n: t for n, t in whole.items() if n in core.reps and not core.reps[n].fixed}
+    names = [n for n in whole if n in core.reps and not core.reps[n].fixed]
+    start = {n: whole[n].double() for n in names}
     element = balancing(core, start, sweeps=200, tolerance=1e-11)
     return Minimal(whole, element, core.act_all(element, start))

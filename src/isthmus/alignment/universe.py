@@ -18,10 +18,14 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.minimal import Minimal, compact, compact_part, minimal
+from isthmus.alignment.minimal import Minimal, between, compact, minimal
 from isthmus.alignment.problem import Problem
+from isthmus.alignment.representative import representative
 from isthmus.alignment.strategies import Found, Models, check_reference, star
 from isthmus.alignment.weights import WeightMatching
+
+_MET = 1e-18
+"""Models whose squared distances are less than this fraction of their squared norms have met."""
 
 
 @dataclass(frozen=True)
@@ -72,63 +76,76 @@ class Universe:
     def __call__(
         self, models: Models, symmetry: Symmetry, method: Matcher, generator: torch.Generator
     ) -> Found:
-        """A star about the most central model, then rounds.
+        """The best of three starts, then rounds.
 
-        The method makes the stars; the rounds are `WeightMatching` from where each model is.
+        The starts: a star about the reference, one about the model that is then most central, both
+        by the method; and the representatives of all orbits, which are equal where the models
+        are of one orbit. The rounds are `WeightMatching` from where each model is.
 
         Raises:
             BadInput: the reference is the number of no model.
         """
         check_reference(self.reference, models)
         found = [minimal(symmetry, model) for model in models]
-        meeting = Meeting(compact(symmetry), found)
-        meeting.gather(star(self.reference, models, symmetry, method, generator))
-        centre = meeting.centre
-        if centre != self.reference:
-            other = Meeting(meeting.symmetry, found)
-            other.gather(star(centre, models, symmetry, method, generator))
-            meeting = min((meeting, other), key=lambda tried: tried.objective)
+        start, meeting = self._begin(found, models, symmetry, method, generator)
         history = [meeting.objective]
         for _ in range(self.rounds):
+            if history[-1] <= _MET * meeting.size:
+                break
             for k in torch.randperm(len(models), generator=generator).tolist():
                 meeting.improve(k, generator)
             history.append(meeting.objective)
             rise = history[-1] - history[-2]
             assert rise <= 1e-9 * meeting.size, f"the sum of squared distances rose by {rise}"
-            if -rise <= self.tolerance * history[-2] or history[-1] <= 1e-20 * meeting.size:
+            if -rise <= self.tolerance * history[-2]:
                 break
         evidence = {
             "strategy": "Universe",
-            "centre": centre,
+            "start": start,
             "objective": history,
             "rounds": len(history) - 1,
         }
         elements = _to_reference(symmetry, meeting, self.reference)
         return Found(elements, self.reference, evidence=evidence)
 
+    def _begin(
+        self,
+        found: Sequence[Minimal],
+        models: Models,
+        symmetry: Symmetry,
+        method: Matcher,
+        generator: torch.Generator,
+    ) -> tuple[str, Meeting]:
+        """The name of the best start, and the models there."""
+        turns = compact(symmetry)
+        name = "representatives"
+        best = Meeting(turns, found, [representative(turns, one.point) for one in found])
+        centres = [self.reference]
+        while centres and best.objective > _MET * best.size:
+            centre = centres.pop()
+            elements = star(centre, models, symmetry, method, generator)
+            places = [
+                between(turns, g, one, found[centre])
+                for g, one in zip(elements, found, strict=True)
+            ]
+            tried = Meeting(turns, found, places)
+            if centre == self.reference and tried.centre != centre:
+                centres.append(tried.centre)
+            if tried.objective < best.objective:
+                name, best = f"star about model {centre}", tried
+        return name, best
+
 
 class Meeting:
     """Models at the shortest points of their orbits, each with its place in the universe."""
 
-    def __init__(self, symmetry: Symmetry, models: Sequence[Minimal]) -> None:
-        self.symmetry, self.models = symmetry, models
+    def __init__(
+        self, symmetry: Symmetry, models: Sequence[Minimal], elements: Sequence[Element]
+    ) -> None:
+        self.symmetry, self.models, self.elements = symmetry, models, list(elements)
         self.size = len(models) * sum(_square(one.point) for one in models)
-        self.elements = [symmetry.identity() for _ in models]
-        self.points = [dict(one.point) for one in models]
-
-    def gather(self, elements: Sequence[Element]) -> None:
-        """Begin with elements of the whole group that bring all models to one of them."""
-        self.elements = []
-        for one, g in zip(self.models, elements, strict=True):
-            core = one.symmetry
-            inner = Element(core, {n: g.values[n] for n in core.spaces})
-            self.elements.append(compact_part(self.symmetry, inner @ ~one.element))
-        self._act()
-
-    def _act(self) -> None:
         self.points = [
-            self.symmetry.act_all(k, one.point)
-            for k, one in zip(self.elements, self.models, strict=True)
+            symmetry.act_all(k, one.point) for k, one in zip(elements, models, strict=True)
         ]
 
     @property
