@@ -101,7 +101,9 @@ def test_it_reads_well_and_is_data(tools: SimpleNamespace) -> None:
     assert [line.split()[0] for line in lines[2:]] == ["fc1", "fc2", "head"]
     data = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert data["total"]["after"] == float(found)
-    assert data["layers"]["fc1"].keys() == {"before", "after", "size", "relative"}
+    gap = found.layers["fc1"]
+    assert data["layers"]["fc1"]["relative"] == gap.relative == gap.after / gap.size
+    assert data["layers"]["fc1"]["relative_before"] == gap.before / gap.size_before
 
 
 def test_models_that_are_not_finite(tools: SimpleNamespace) -> None:

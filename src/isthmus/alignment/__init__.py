@@ -3,6 +3,7 @@
 from isthmus.alignment.align import Alignment as Alignment
 from isthmus.alignment.align import align as align
 from isthmus.alignment.canonical_forms import Balanced as Balanced
+from isthmus.alignment.canonical_forms import Form as Form
 from isthmus.alignment.canonical_forms import UnitNorm as UnitNorm
 from isthmus.alignment.canonical_forms import canonical as canonical
 from isthmus.alignment.many import Alignments as Alignments

@@ -28,12 +28,25 @@ class Gap:
     Attributes:
         before: Euclidean distance as the models are, in the gauge of the symmetry.
         after: between the orbits.
-        size: the root mean square of the two norms at the shortest points of their orbits.
+        size_before: the root mean square of the two norms as the models are.
+        size: the same at the shortest points of their orbits.
     """
 
     before: float
     after: float
+    size_before: float
     size: float
+
+    @classmethod
+    def of(cls, a: Tensor, b: Tensor, at: Tensor, met: Tensor) -> Gap:
+        """Of two tensors as they are, and at shortest points that have met."""
+        sizes = (math.hypot(_length(x), _length(y)) / math.sqrt(2) for x, y in ((a, b), (at, met)))
+        return cls(_length(a - b), _length(at - met), *sizes)
+
+    @property
+    def relative_before(self) -> float:
+        """``before`` over ``size_before``."""
+        return self.before / self.size_before if self.size_before else 0.0
 
     @property
     def relative(self) -> float:
@@ -41,8 +54,9 @@ class Gap:
         return self.after / self.size if self.size else 0.0
 
     def to_json(self) -> dict[str, float]:
-        """All four numbers."""
-        return {**dataclasses.asdict(self), "relative": self.relative}
+        """The fields and the shares."""
+        shares = {"relative_before": self.relative_before, "relative": self.relative}
+        return {**dataclasses.asdict(self), **shares}
 
 
 @dataclass(frozen=True)
@@ -126,16 +140,10 @@ def distance(
         search = WeightMatching(starts=(Warm(between(turns, g, two, one)),))
     k = search(one.point, two.point, turns, generator).element
     met = {**two.whole, **turns.act_all(k, two.point)}
-    parameters = {
-        name: Gap(
-            before=_length(sides[0].whole[name] - sides[1].whole[name]),
-            after=_length(at - met[name]),
-            size=math.hypot(_length(at), _length(met[name])) / math.sqrt(2),
-        )
-        for name, at in {**one.whole, **one.point}.items()
-        if name in symmetry.essential.reps
-    }
-    return _result(parameters)
+    point = {**one.whole, **one.point}
+    names = [name for name in point if name in symmetry.essential.reps]
+    before = [side.whole for side in sides]
+    return _result({n: Gap.of(before[0][n], before[1][n], point[n], met[n]) for n in names})
 
 
 def _result(parameters: Mapping[str, Gap]) -> OrbitDistance:
@@ -153,8 +161,8 @@ def _length(tensor: Tensor) -> float:
 
 def _sum(gaps: Mapping[str, Gap]) -> Gap:
     """Several parameters as one."""
-    parts = [(gap.before, gap.after, gap.size) for gap in gaps.values()]
-    return Gap(*(math.hypot(*part) for part in zip(*parts, strict=True)))
+    parts = zip(*(dataclasses.astuple(gap) for gap in gaps.values()), strict=True)
+    return Gap(*(math.hypot(*part) for part in parts))
 
 
 def _square(point: Params) -> float:

@@ -8,20 +8,9 @@ from typing import Annotated
 import typer
 
 import isthmus.alignment as alignment
-import isthmus.discovery as discovery
-from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import (
-    claim,
-    example_for,
-    load_checkpoint,
-    load_checkpoints,
-    load_data,
-    load_model,
-    load_symmetry,
-    require_one,
-)
+from isthmus.cli.inputs import claim, load_with_symmetry
 from isthmus.cli.options import (
     CheckpointB,
     DataOption,
@@ -34,7 +23,7 @@ from isthmus.cli.options import (
     SymmetryOption,
 )
 from isthmus.cli.showing import show_alignment, show_warnings
-from isthmus.ground import Params, save
+from isthmus.ground import save
 
 
 @verb
@@ -55,14 +44,9 @@ def align(
 ) -> Outcome:
     """Align checkpoint B to checkpoint A: other weights, the same function as B."""
     claim(output, force=force, inputs=[b, to])
-    require_one(model, symmetry)
     with screen.progress("align") as step:
         step("reading the graph", 0, 2)
-        if symmetry is not None:
-            group = load_symmetry(symmetry)
-            target, source = load_checkpoints([to, b], group)
-        else:
-            target, source, group = _discovered(str(model), [to, b], example, data)
+        (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)
         step("matching", 1, 2)
         method = alignment.WeightMatching(restarts=restarts)
         fit = alignment.align(source, to=target, symmetry=group, method=method, seed=seed)
@@ -78,13 +62,3 @@ def align(
         "output": str(output),
     }
     return Outcome(found)
-
-
-def _discovered(
-    model: str, paths: list[Path], example: str | None, data: str | None
-) -> tuple[Params, Params, Symmetry]:
-    """The checkpoints of a model, and its symmetry."""
-    module = load_model(model)
-    target, source = (load_checkpoint(path, module) for path in paths)
-    inputs = example_for(example, load_data(data) if data and not example else None)
-    return target, source, discovery.discover(module, inputs)
