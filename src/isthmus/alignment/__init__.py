@@ -6,6 +6,7 @@ from isthmus.alignment.canonical_forms import Balanced as Balanced
 from isthmus.alignment.canonical_forms import Form as Form
 from isthmus.alignment.canonical_forms import UnitNorm as UnitNorm
 from isthmus.alignment.canonical_forms import canonical as canonical
+from isthmus.alignment.canonical_start import Canonical as Canonical
 from isthmus.alignment.many import Alignments as Alignments
 from isthmus.alignment.many import align_all as align_all
 from isthmus.alignment.matcher import Match as Match

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.finite import check_finite
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
-from isthmus.ground.errors import NotFinite
 from isthmus.ground.params import distance
 from isthmus.ground.results import Result
 
@@ -83,17 +83,3 @@ def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str,
     if not symmetry.chart.steps:
         return distance(dict(a), dict(b))
     return distance(symmetry.coordinates(a), symmetry.coordinates(b))
-
-
-def check_finite(params: Mapping[str, Tensor], which: str) -> None:
-    """Raise `NotFinite` where a parameter of the model called ``which`` is not finite."""
-    for name, tensor in params.items():
-        if tensor.is_floating_point() and not _finite(tensor):
-            raise NotFinite(
-                f"{name} of {which} holds NaN or infinity", "align models of finite weights"
-            )
-
-
-def _finite(tensor: Tensor) -> bool:
-    """Whether all entries are finite, in one pass without a copy (NaN stays NaN in extremes)."""
-    return not tensor.numel() or all(bool(torch.isfinite(x)) for x in torch.aminmax(tensor))

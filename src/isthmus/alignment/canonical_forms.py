@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.align import check_finite
+from isthmus.alignment.finite import check_finite
 from isthmus.alignment.minimal import Minimal, compact, minimal
 from isthmus.alignment.problem import Problem
 from isthmus.alignment.representative import representative

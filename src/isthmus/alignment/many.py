@@ -11,7 +11,8 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.align import check_finite, gauged_distance
+from isthmus.alignment.align import gauged_distance
+from isthmus.alignment.finite import check_finite
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.strategies import Strategy
 from isthmus.alignment.universe import Universe

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.align import check_finite
 from isthmus.alignment.canonical_forms import Balanced, settled
+from isthmus.alignment.finite import check_finite
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.minimal import between, compact
 from isthmus.alignment.starts import Identity, Outward, Signature
