@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.align import gauged_distance
+from isthmus.alignment.gauged import gauged_distance
 from isthmus.discovery import discover
 from isthmus.ground.params import distance, params_of
 from isthmus.testing.zoo import entry, randomise
@@ -62,6 +62,22 @@ def independent(name: str, seed: int) -> Params:
     return out
 
 
+def wide(params: Params) -> Params:
+    """The same in float64."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+
+
+def outputs(name: str, params: Params) -> Tensor:
+    """What the model of the zoo computes in float64 with ``params``, on its example."""
+    inputs = entry(name).example()
+    keyword = inputs if isinstance(inputs, dict) else {}
+    positional = () if isinstance(inputs, dict) else tuple(wide(dict(enumerate(inputs))).values())
+    with torch.no_grad():
+        model = entry(name).build().double().eval()
+        out: Tensor = torch.func.functional_call(model, params, positional, keyword)
+    return out
+
+
 def norm(of: Params) -> float:
     return distance(of, {n: torch.zeros_like(t) for n, t in of.items()})
 
@@ -92,6 +108,8 @@ def tools() -> SimpleNamespace:
         example_of=example_of,
         params=params,
         independent=independent,
+        wide=wide,
+        outputs=outputs,
         norm=norm,
         gap=gap,
         essential=essential,

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.finite import check_finite
 from isthmus.alignment.gauged import gauged_distance
 from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
-from isthmus.ground.errors import NotFinite
 from isthmus.ground.results import Result
 
 
@@ -83,11 +83,7 @@ def align(
     """
     for params, which in ((b, "b"), (to, "to")):
         symmetry.check(params)
-        for name, tensor in params.items():
-            if tensor.is_floating_point() and not _finite(tensor):
-                raise NotFinite(
-                    f"{name} of {which} holds NaN or infinity", "align models of finite weights"
-                )
+        check_finite(params, which)
     generator = torch.Generator().manual_seed(seed)
     match = (method or WeightMatching())(to, b, symmetry, generator)
     exactness = kept(match.element, b)
@@ -101,8 +97,3 @@ def align(
     )
     rounded = rounding(symmetry, match.element, b, moved)
     return Alignment(match.element, moved, before, after, certificate, exactness, rounded)
-
-
-def _finite(tensor: Tensor) -> bool:
-    """Whether all entries are finite, in one pass without a copy (NaN stays NaN in extremes)."""
-    return not tensor.numel() or all(bool(torch.isfinite(x)) for x in torch.aminmax(tensor))
