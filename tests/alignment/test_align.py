@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Moves, Permutation, PositiveScaling, SignedPermutation
@@ -16,7 +17,7 @@ from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment import Identity, Outward, Random, Signature, WeightMatching, align
 from isthmus.alignment.matcher import Match
 from isthmus.ground.certificates import Verdict
-from isthmus.ground.errors import NotAMember, NotFinite, ShapeMismatch, UnknownName
+from isthmus.ground.errors import BadInput, NotAMember, NotFinite, ShapeMismatch, UnknownName
 
 NAMES = ["mlp", "mlp_tanh", "vgg", "linear_net", "gated_swiglu", "attention_separate", "unet"]
 
@@ -265,3 +266,40 @@ def test_rounding_of_half_precision_is_stated(tools: SimpleNamespace) -> None:
     b = symmetry.act(symmetry.sample(seed=1), half)
     assert 1e-4 < align(b, to=half, symmetry=symmetry).rounding < 2**-8
     assert align(a, to=a, symmetry=symmetry).rounding == 0.0
+
+
+def test_weights_say_which_parameters_count(tools: SimpleNamespace) -> None:
+    symmetry = tools.symmetry_of("mlp_gelu")
+    a, b = tools.independent("mlp_gelu", 1), tools.independent("mlp_gelu", 2)
+
+    def left(name: str, weight: float) -> float:
+        method = WeightMatching(weights={name: weight}, restarts=8, finish=11)
+        fit = align(b, to=a, symmetry=symmetry, method=method)
+        return float((a[name] - fit.params[name]).square().sum())
+
+    for name in ("fc1.weight", "fc2.weight"):
+        assert left(name, 1e6) < left(name, 0.0)
+    # Alone, the first layer is an assignment problem.
+    cost = torch.cdist(a["fc1.weight"], b["fc1.weight"]).square().numpy()
+    best = cost[linear_sum_assignment(cost)].sum()
+    others = {n: 0.0 for n in symmetry.reps if n != "fc1.weight" and not symmetry.reps[n].fixed}
+    fit = align(b, to=a, symmetry=symmetry, method=WeightMatching(weights=others))
+    found = float((a["fc1.weight"] - fit.params["fc1.weight"]).square().sum())
+    assert found == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"fc1.weight": -1.0}, "the weight of fc1.weight is -1.0; give finite weights, at least 0"),
+        ({"fc1.wieght": 1.0}, ("a weight is given for 'fc1.wieght', on which nothing acts; "
+                              "did you mean 'fc1.weight'?")),
+    ],
+)  # fmt: skip
+def test_weights_that_make_no_sense_are_refused(
+    weights: dict[str, float], said: str, tools: SimpleNamespace
+) -> None:
+    symmetry, a = tools.symmetry_of("mlp"), tools.params("mlp")
+    with pytest.raises(BadInput) as caught:
+        align(a, to=a, symmetry=symmetry, method=WeightMatching(weights=weights))
+    assert str(caught.value) == said
