@@ -13,7 +13,7 @@ from isthmus.ground import matrices
 Rows = list[tuple[Character, Tensor, Tensor]]
 
 
-def best_linear(rows: Rows, steps: int = 4) -> Tensor:
+def best_linear(rows: Rows, steps: int = 1) -> Tensor:
     """The best invertible matrix per batch entry.
 
     Candidates: the identity, Procrustes, Procrustes between balanced forms (exact for planted
