@@ -40,7 +40,8 @@ def _step(problem: Problem, precision: float) -> float:
     if not derivative.names:
         return 0.0
     residual = {n: problem.target[n] - problem.moved[n] for n in problem.moved}
-    direction = _solve(derivative, derivative.pull(residual), precision)
+    direction = _solve(derivative, derivative.pull(problem.weighed(residual)), precision)
+    direction = derivative.without_fading(direction)
     largest = max(float(v.abs().max()) for v in direction.values())
     spaces = problem.symmetry.spaces
     for halving in range(8):
@@ -65,12 +66,13 @@ def _solve(
         if size <= goal or size <= 1e-300:
             break
         image = derivative.push(along)
-        bend = sum(float(x.square().sum()) for x in image.values())
+        felt = derivative.problem.weighed(image)
+        bend = sum(float((x * felt[n]).sum()) for n, x in image.items())
         if bend <= 0.0:
             break
         step = size / bend
         found = {n: v + step * along[n] for n, v in found.items()}
-        pulled = derivative.pull(image)
+        pulled = derivative.pull(felt)
         left = {n: v - step * pulled[n] for n, v in left.items()}
         shaped = derivative.precondition(left)
         before, size = size, _dot(left, shaped)

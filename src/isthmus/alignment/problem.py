@@ -138,6 +138,10 @@ class Problem:
             out.append((place.character, self._rows[key], place.rows(self.moved[place.name])))
         return out
 
+    def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A change of parameters in the metric of the cost, half of whose gradient it is."""
+        return change
+
     def cost(self, names: Sequence[str]) -> float:
         """The squared distance over some parameters."""
         total = 0.0

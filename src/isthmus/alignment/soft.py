@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from isthmus.alignment.descent import Descent
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.meeting import Meeting
 from isthmus.alignment.overlap import Matrices, Overlap
 from isthmus.alignment.problem import Problem
-from isthmus.alignment.weights import Descent, WeightMatching
+from isthmus.alignment.weights import WeightMatching
 
 Climb: TypeAlias = "Callable[[Overlap, int], Matrices]"
 """From the overlap at the best element so far, and the number of the round, to matrices."""
