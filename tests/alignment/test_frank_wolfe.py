@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from isthmus.algebra.groups import Permutation
+from isthmus.algebra.groups import Orthogonal, Permutation
 from isthmus.alignment import Identity, WeightMatching, align
 from isthmus.alignment.frank_wolfe import FrankWolfe, ascend
 from isthmus.alignment.meeting import Meeting
@@ -83,9 +83,24 @@ def test_the_function_is_kept(tools: SimpleNamespace) -> None:
 
 
 def test_what_has_no_permutations_is_matched_by_weight_matching(tools: SimpleNamespace) -> None:
-    symmetry = tools.symmetry_of("linear_net")
-    a, b = tools.independent("linear_net", 1), tools.independent("linear_net", 2)
+    symmetry = tools.symmetry_of("linear_net").restrict(Orthogonal)
+    a, b = (
+        {n: t.double() for n, t in tools.independent("linear_net", seed).items()} for seed in (1, 2)
+    )
     matching = WeightMatching(starts=(Identity(),), sweeps=5)
     plain = align(b, to=a, symmetry=symmetry, method=matching)
     fit = align(b, to=a, symmetry=symmetry, method=FrankWolfe(matching))
     assert fit.after == plain.after
+
+
+def test_weights_of_parameters_count() -> None:
+    symmetry = discover(wide(0), torch.zeros(1, 20))
+    a, b = ({n: t.detach() for n, t in wide(k).named_parameters()} for k in range(2))
+    weights = {"0.weight": 0.0, "2.weight": 4.0}
+    found = []
+    for method in (WeightMatching(weights=weights), FrankWolfe(WeightMatching(weights=weights))):
+        fit = align(b, to=a, symmetry=symmetry, method=method)
+        gaps = {n: float((a[n] - t).square().sum()) for n, t in fit.params.items()}
+        found.append(sum(weights.get(n, 1.0) * gap for n, gap in gaps.items()))
+        assert fit.certificate.evidence["objective"][-1] == pytest.approx(found[-1], rel=1e-4)
+    assert found[1] < found[0]

@@ -227,3 +227,15 @@ def test_no_symmetry_is_no_descent() -> None:
     fit = align(b, to=a, symmetry=discover(model, torch.zeros(1, 3)), method=LossDescent(loss))
     assert fit.element.is_identity
     assert len(fit.certificate.evidence["losses"]) == 1
+
+
+def test_half_precision_is_descended_in_single(tools: SimpleNamespace) -> None:
+    symmetry, model = tools.symmetry_of("mlp"), tools.model_of("mlp")
+    a, b = ({n: t.bfloat16() for n, t in tools.independent("mlp", seed).items()} for seed in (1, 2))
+    x = torch.randn(16, a["fc1.weight"].shape[1], generator=torch.Generator().manual_seed(0))
+    loss = teacher(model, {n: t.float() for n, t in a.items()}, (x,))
+    method = LossDescent(loss, steps=40, every=10, rate=0.03)
+    fit = align(b, to=a, symmetry=symmetry, method=method)
+    losses = fit.certificate.evidence["losses"]
+    assert min(losses) < losses[0]
+    assert all(t.dtype == torch.bfloat16 for t in fit.params.values())

@@ -19,7 +19,6 @@ from torch import Tensor
 from isthmus.algebra.groups import Moves
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
-from isthmus.alignment.meeting import Meeting
 from isthmus.alignment.overlap import Matrices, Overlap
 from isthmus.alignment.soft import refined
 from isthmus.alignment.weights import WeightMatching
@@ -60,8 +59,7 @@ class FrankWolfe:
             start = overlap.between(self.shares[number])
             return ascend(overlap, start, self.iterations, self.tolerance)
 
-        first = self.matching(a, b, symmetry, generator)
-        return refined(Meeting.of(a, b, symmetry), first, self.matching, len(self.shares), climb)
+        return refined((a, b, symmetry, generator), self.matching, len(self.shares), climb)
 
 
 def ascend(overlap: Overlap, start: Matrices, iterations: int, tolerance: float) -> Matrices:

@@ -125,7 +125,11 @@ class SignedPermutations:
         ``score`` is as a relaxed value; the element's scales are 1.
         """
         one = self.group.identity(self.batch)
-        worth, chosen = torch.einsum("ce,e...->c...", self.felt_signs.to(score), score).max(0)
+        each = torch.einsum("ce,e...->c...", self.felt_signs.to(score), score)
+        # Without signs there is one choice, and at width 512 a maximum costs a third of a product.
+        worth, chosen = (
+            each.max(0) if len(each) > 1 else (each[0], torch.zeros_like(each[0]).long())
+        )
         perm = assigned(worth) if self.group.swaps else one.perm
         pick = torch.take_along_dim(chosen, perm.unsqueeze(-1), -1).squeeze(-1)
         signs = self.choices[pick].movedim(-1, -2).to(one.signs.dtype)

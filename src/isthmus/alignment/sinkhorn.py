@@ -15,7 +15,6 @@ from torch import Tensor
 
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
-from isthmus.alignment.meeting import Meeting
 from isthmus.alignment.overlap import Matrices, Overlap
 from isthmus.alignment.relaxed import SignedPermutations
 from isthmus.alignment.soft import refined
@@ -53,9 +52,8 @@ class Sinkhorn:
         generator: torch.Generator,
     ) -> Match:
         """Search for the element; the objective never rises."""
-        first = self.matching(a, b, symmetry, generator)
-        meeting = Meeting.of(a, b, symmetry)
-        return refined(meeting, first, self.matching, len(self.shares), self._climb)
+        models = (a, b, symmetry, generator)
+        return refined(models, self.matching, len(self.shares), self._climb)
 
     def _climb(self, overlap: Overlap, number: int) -> Matrices:
         logs = {n: spread_logs(kind, self.shares[number]) for n, kind in overlap.kinds.items()}

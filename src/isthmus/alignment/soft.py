@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+import torch
+from torch import Tensor
+
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.descent import Descent
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.meeting import Meeting
 from isthmus.alignment.overlap import Matrices, Overlap
 from isthmus.alignment.problem import Problem
-from isthmus.alignment.weights import WeightMatching
+from isthmus.alignment.weights import WeightMatching, weighted
 
 Climb: TypeAlias = "Callable[[Overlap, int], Matrices]"
 """From the overlap at the best element so far, and the number of the round, to matrices."""
 
+Models: TypeAlias = "tuple[Mapping[str, Tensor], Mapping[str, Tensor], Symmetry, torch.Generator]"
+"""What a matcher is called with."""
 
-def refined(
-    meeting: Meeting, first: Match, matching: WeightMatching, rounds: int, climb: Climb
-) -> Match:
-    """The best element found from that of ``first``; never one that is farther.
+
+def refined(models: Models, matching: WeightMatching, rounds: int, climb: Climb) -> Match:
+    """The best element found from the answer of ``matching``; never one that is farther.
 
     A round relaxes permutations and signs around the best element so far, climbs, takes the nearest
     permutations, and descends over the whole group from there. All else of the group (scales,
     rotations, shears, heads) moves in these descents alone.
     """
+    a, b, symmetry, generator = models
+    first = matching(a, b, symmetry, generator)
+    meeting = weighted(Meeting.of(a, b, symmetry), matching.weights)
     best = meeting.problem(first.element)
     history = [best.objective]
     distances, swept = [history[0]], 0
