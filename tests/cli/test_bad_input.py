@@ -253,6 +253,12 @@ def test_paths_are_named(files, run):
     refused(run(*words, "--paths", "line,alined"), "no path 'alined'", "did you mean 'aligned'?")
 
 
+def test_matching_by_activations_needs_data(files, run):
+    words = ["align", files.b, "--to", files.a, "--model", files.model(), "--example", "1x64"]
+    ran = run(*words, "--method", "activation", "-o", files.folder / "m.safetensors")
+    refused(ran, "--method activation runs the model on data", "give both")
+
+
 def test_merging_with_batchnorm_needs_data(files, run):
     words = ["merge", files.a, files.b, "--model", files.model("normed"), "--example", "2x64"]
     ran = run(*words, "-o", files.folder / "m.safetensors")

@@ -81,6 +81,17 @@ def test_align_keeps_the_function(files, run):
     torch.testing.assert_close(outputs(files, load(out)), outputs(files, load(files.b)))
 
 
+@pytest.mark.parametrize("method", ["activation", "covariance"])
+def test_align_by_data_keeps_the_function(method, files, run):
+    out = files.folder / "aligned.safetensors"
+    words = ["align", files.b, "--to", files.a, "--model", files.model(), "--data", files.data]
+    ran = run(*words, "--method", method, "-o", out, "--json", "-")
+    assert ran.code == 0, ran.err
+    evidence = json.loads(ran.out)["certificate"]["evidence"]
+    assert ("places" if method == "activation" else "measured") in evidence
+    torch.testing.assert_close(outputs(files, load(out)), outputs(files, load(files.b)))
+
+
 def test_barrier_on_all_paths(files, run):
     words = ["barrier", files.a, files.b, "--model", files.model(), "--data", files.data]
     ran = run(*words, "--paths", "line,aligned,orbit", "--points", 3, "--json", "-")
@@ -170,7 +181,16 @@ def test_a_report_without_its_packages(files, run, monkeypatch):
 def test_help_names_every_verb(run):
     ran = run("--help")
     assert ran.code == 0
-    for name in ("discover", "align", "barrier", "connect", "merge", "demo"):
+    for name in (
+        "discover",
+        "align",
+        "barrier",
+        "connect",
+        "merge",
+        "demo",
+        "distance",
+        "canonical",
+    ):
         assert name in ran.out
         assert run(name, "--help").code == 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -13,17 +13,20 @@ from isthmus.ground import matrices
 Rows = list[tuple[Character, Tensor, Tensor]]
 
 
-def best_linear(rows: Rows, steps: int = 30) -> Tensor:
+def best_linear(rows: Rows, steps: int = 4) -> Tensor:
     """The best invertible matrix per batch entry.
 
-    Candidates: the identity, Procrustes, and Procrustes between balanced forms (exact for planted
-    elements); the best of them is polished by Gauss–Newton steps.
+    Candidates: the identity, Procrustes, Procrustes between balanced forms (exact for planted
+    elements), least squares where there is one side only; the best is polished by Gauss–Newton.
     """
     shape = rows[0][1].shape
     batch, n = shape[:-2], shape[-2]
     moments = [m.reshape(-1, n, n) for m in moments_of(rows)]
-    found = [_one([m[k] for m in moments], steps) for k in range(len(moments[0]))]
-    return torch.stack(found).reshape(*batch, n, n)
+    best = torch.eye(n, dtype=torch.float64).expand_as(moments[0])
+    worth = _value(best, moments)
+    for tried in _candidates(moments):
+        best, worth = _better(best, worth, tried, moments)
+    return _polish(best, worth, moments, steps).reshape(*batch, n, n)
 
 
 def moments_of(rows: Rows) -> list[Tensor]:
@@ -39,43 +42,52 @@ def moments_of(rows: Rows) -> list[Tensor]:
 
 
 def _value(u: Tensor, moments: list[Tensor]) -> Tensor:
+    """The cost up to a constant, ``(batch,)``."""
     _, cross, square, _, dual_cross, dual_square = moments
     back = matrices.inverse(u).mT
-    plain = (u @ square * u).sum() - 2 * (u * cross).sum()
-    return plain + (back @ dual_square * back).sum() - 2 * (back * dual_cross).sum()
+    plain = (u @ square * u).sum((-1, -2)) - 2 * (u * cross).sum((-1, -2))
+    dual = (back @ dual_square * back).sum((-1, -2)) - 2 * (back * dual_cross).sum((-1, -2))
+    return plain + dual
 
 
-def _one(moments: list[Tensor], steps: int) -> Tensor:
-    n = len(moments[0])
-    candidates = [torch.eye(n, dtype=torch.float64), matrices.rotation(moments[1] + moments[4])]
-    balanced = _balanced_start(moments)
-    if balanced is not None:
-        candidates.append(balanced)
-    if not bool(moments[5].any()) and _regular(moments[2]):
-        candidates.append(moments[1] @ matrices.inverse(moments[2]))
-    if not bool(moments[2].any()) and _regular(moments[5]):
-        candidates.append(matrices.inverse(moments[4] @ matrices.inverse(moments[5])).mT)
-    values = [float(_value(u, moments)) for u in candidates]
-    pick = min(range(len(values)), key=values.__getitem__)
-    size = float(moments[0].trace() + moments[3].trace())
-    if values[pick] + size <= 1e-13 * size:
-        return candidates[pick]
-    polished = _polish(candidates[pick], moments, steps)
-    value = float(_value(polished, moments))
-    if value < values[pick] and torch.linalg.cond(polished) < 1e8:
-        return polished
-    return candidates[pick]
+def _better(
+    best: Tensor, worth: Tensor, tried: Tensor, moments: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Entry by entry the better of two; what is close to singular is no candidate."""
+    regular = _regular(tried @ tried.mT)
+    eye = torch.eye(tried.shape[-1], dtype=torch.float64)
+    tried = torch.where(regular[:, None, None], tried, eye)
+    value = _value(tried, moments)
+    lower = regular & (value < worth)
+    return torch.where(lower[:, None, None], tried, best), torch.where(lower, value, worth)
 
 
-def _regular(square: Tensor) -> bool:
-    values = torch.linalg.eigvalsh(square)
-    return bool(values[0] > 1e-10 * values[-1])
+def _candidates(moments: list[Tensor]) -> Iterator[Tensor]:
+    yield matrices.rotation(moments[1] + moments[4])
+    target, source = balance(moments[0], moments[3]), balance(moments[2], moments[5])
+    plain = target @ moments[1] @ source.mT
+    dual = matrices.inverse(target).mT @ moments[4] @ matrices.inverse(source)
+    yield matrices.inverse(target) @ matrices.rotation(plain + dual) @ source
+    if not bool(moments[5].any()) and bool(_regular(moments[2]).all()):
+        yield moments[1] @ matrices.inverse(moments[2])
+    if not bool(moments[2].any()) and bool(_regular(moments[5]).all()):
+        yield matrices.inverse(moments[4] @ matrices.inverse(moments[5])).mT
 
 
-def balance(plain: Tensor, dual: Tensor) -> Tensor | None:
-    """``h`` with ``h P hᵀ = h⁻ᵀ D h⁻¹``: the gauge of least norm."""
-    if not (_regular(plain) and _regular(dual)):
-        return None
+def _regular(square: Tensor) -> Tensor:
+    """Whether Gram matrices have full rank, ``(batch,)``."""
+    values: Tensor = torch.linalg.eigvalsh(square)
+    return values[..., 0] > 1e-10 * values[..., -1]
+
+
+def balance(plain: Tensor, dual: Tensor) -> Tensor:
+    """``h`` with ``h P hᵀ = h⁻ᵀ D h⁻¹``: the gauge of least norm; 1 where a side is singular.
+
+    Both ``(*batch, n, n)``.
+    """
+    sound = (_regular(plain) & _regular(dual))[..., None, None]
+    eye = torch.eye(plain.shape[-1], dtype=torch.float64)
+    plain, dual = torch.where(sound, plain, eye), torch.where(sound, dual, eye)
     root = _root(plain)
     back = matrices.inverse(root)
     return _root(back @ _root(root @ dual @ root) @ back)
@@ -86,50 +98,34 @@ def _root(square: Tensor) -> Tensor:
     return vectors @ (values.clamp_min(0).sqrt().unsqueeze(-1) * vectors.mT)
 
 
-def _balanced_start(moments: list[Tensor]) -> Tensor | None:
-    """Balance both sides, rotate one to the other."""
-    target, source = balance(moments[0], moments[3]), balance(moments[2], moments[5])
-    if target is None or source is None:
-        return None
-    plain = target @ moments[1] @ source.mT
-    dual = matrices.inverse(target).mT @ moments[4] @ matrices.inverse(source)
-    return matrices.inverse(target) @ matrices.rotation(plain + dual) @ source
-
-
-def _polish(start: Tensor, moments: list[Tensor], steps: int) -> Tensor:
-    """Gauss–Newton steps on ``u ← (1 + X) u``, halved where they do not lower the cost.
+def _polish(best: Tensor, worth: Tensor, moments: list[Tensor], steps: int) -> Tensor:
+    """Gauss–Newton steps on ``u ← (1 + X) u``, shortened where they do not lower the cost.
 
     To first order the residuals are linear in X, and the normal equations are the Sylvester
     equation ``M'M'ᵀ X + X M Mᵀ = (A - M) Mᵀ - M' (A' - M')ᵀ`` with ``M = uB``, ``M' = u⁻ᵀB'``.
     """
     _, cross, square, _, dual_cross, dual_square = moments
-    u, worth = start, float(_value(start, moments))
-    eye = torch.eye(len(start), dtype=torch.float64)
+    eye = torch.eye(best.shape[-1], dtype=torch.float64)
     for _ in range(steps):
-        back = matrices.inverse(u).mT
-        plain, dual = u @ square @ u.mT, back @ dual_square @ back.mT
-        right = cross @ u.mT - plain - (back @ dual_cross.mT - dual)
-        change = _sylvester(dual, plain, right)
-        if change is None:
-            return u
-        better = None
-        for halving in range(12):
-            tried = (eye + change * 0.5**halving) @ u
-            value = float(_value(tried, moments)) if _regular(tried @ tried.mT) else math.inf
-            if value < worth:
-                better = tried
-                break
-        if better is None:
-            return u
-        u, worth = better, value
-    return u
+        back = matrices.inverse(best).mT
+        plain, dual = best @ square @ best.mT, back @ dual_square @ back.mT
+        right = cross @ best.mT - plain - (back @ dual_cross.mT - dual)
+        change, before = _sylvester(dual, plain, right), worth
+        for length in (1.0, 0.25, 0.05):
+            tried, value = _better(best, worth, (eye + length * change) @ best, moments)
+            # An entry that a longer step has improved is left alone.
+            fresh = (worth == before)[:, None, None]
+            best, worth = torch.where(fresh, tried, best), torch.where(fresh[:, 0, 0], value, worth)
+        if not bool((worth < before).any()):
+            break
+    return best
 
 
-def _sylvester(left: Tensor, right: Tensor, target: Tensor) -> Tensor | None:
-    """Solve ``left X + X right = target`` for symmetric sides; None where that is singular."""
+def _sylvester(left: Tensor, right: Tensor, target: Tensor) -> Tensor:
+    """Solve ``left X + X right = target`` for symmetric sides, by least squares."""
     one, basis = matrices.symmetric((left + left.mT) / 2)
     two, other = matrices.symmetric((right + right.mT) / 2)
-    sums = one.unsqueeze(1) + two
-    if not bool((sums > 1e-12 * sums.max()).all()):
-        return None
-    return basis @ ((basis.mT @ target @ other) / sums) @ other.mT
+    sums = one.unsqueeze(-1) + two.unsqueeze(-2)
+    inside = basis.mT @ target @ other
+    floor = 1e-12 * sums.amax((-1, -2), keepdim=True)
+    return basis @ torch.where(sums > floor, inside / sums, 0.0) @ other.mT

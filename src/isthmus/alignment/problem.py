@@ -7,13 +7,14 @@ The state holds ``g`` and the moved parameters ``g·b``; a step proposes a chang
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import Character, Value
+from isthmus.algebra.groups import Character, Moves, Value
 from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Params, Symmetry
 
@@ -59,6 +60,7 @@ class Problem:
     b: Mapping[str, Tensor]
     element: Element
     moved: dict[str, Tensor] = field(init=False)
+    jumps: int = field(init=False, default=0)
     _rows: dict[tuple[str, int], Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,6 +138,10 @@ class Problem:
             out.append((place.character, self._rows[key], place.rows(self.moved[place.name])))
         return out
 
+    def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A change of parameters in the metric of the cost, half of whose gradient it is."""
+        return change
+
     def cost(self, names: Sequence[str]) -> float:
         """The squared distance over some parameters."""
         total = 0.0
@@ -159,9 +165,20 @@ class Problem:
         act = self.symmetry.act_on
         return {name: act(name, change, self.moved[name]) for name in names}
 
+    def fork(self) -> Problem:
+        """Another state of the same problem: changes of one are not seen by the other."""
+        twin = copy(self)
+        twin.moved = dict(self.moved)
+        return twin
+
+    def adopt(self, twin: Problem) -> None:
+        """Take over the state of a fork."""
+        self.moved, self.element, self.jumps = twin.moved, twin.element, twin.jumps
+
     def accept(self, change: Mapping[str, Value], moved: Mapping[str, Tensor]) -> None:
         """Take a proposal."""
         self.moved.update(moved)
+        self.jumps += any(isinstance(v, Moves) and not v.joined for v in change.values())
         touched = set(change) | {m for n in change for m in self.inner[n]}
         step = Element(self.symmetry, {**self._still, **change})
         self.element = step.compose_on(self.element, touched)

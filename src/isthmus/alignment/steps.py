@@ -17,21 +17,11 @@ from isthmus.algebra.groups import (
     Value,
 )
 from isthmus.alignment import pairs
+from isthmus.alignment.circuits import pair_costs
 from isthmus.alignment.linear import best_linear
 from isthmus.alignment.problem import Problem
 
 Rows = list[tuple[Character, Tensor, Tensor]]
-
-
-def gauge_change(group: Group, rows: Rows) -> Value | None:
-    """The best signs and scales where units stay in place; None for groups without them."""
-    if not isinstance(group, AbstractMonomial) or not (group.scales or group.flips):
-        return None
-    batch = rows[0][1].shape[:-2]
-    perm = torch.arange(group.size).expand(*batch, group.size)
-    chosen = pairs.diagonal(rows, (group.scales, group.flips))
-    signs, logs = pairs.fit(chosen, rounds=20, steps=20)
-    return Moves(perm, signs.movedim(0, len(batch)), logs.movedim(0, len(batch)))
 
 
 def best_change(group: Group, rows: Rows) -> Value:
@@ -48,16 +38,6 @@ def best_change(group: Group, rows: Rows) -> Value:
     if isinstance(group, GeneralLinear):
         return best_linear(rows)
     raise TypeError(f"no matching step for {group}")
-
-
-def remaining(group: Group, rows: Rows, value: Value) -> Tensor:
-    """The squared distance that is left after a change, ``(*batch,)``."""
-    total = torch.zeros(rows[0][1].shape[:-2], dtype=torch.float64)
-    for character, a, b in rows:
-        batch = a.dim() - 2
-        moved = group.act(value, b.double(), batch, character, range(batch))
-        total += (a.double() - moved).square().sum((-1, -2))
-    return total
 
 
 def _monomial(group: AbstractMonomial, rows: Rows) -> Moves:
@@ -94,14 +74,6 @@ def _assign(cost: Tensor, *, maximise: bool) -> Tensor:
     return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
 
 
-def gauge_step(problem: Problem, space: str, tolerance: float) -> float:
-    """Improve only the signs and scales of one space; returns the gain."""
-    rows = problem.rows(space)
-    group = problem.symmetry.spaces[space].group
-    change = gauge_change(group, rows) if rows else None
-    return 0.0 if change is None else problem.try_change({space: change}, tolerance)
-
-
 def step(problem: Problem, space: str, tolerance: float) -> float:
     """Improve one space (and, with it, the spaces it indexes); returns the gain."""
     group = problem.symmetry.spaces[space].group
@@ -118,63 +90,43 @@ def step(problem: Problem, space: str, tolerance: float) -> float:
 
 def _idle(group: Group, change: Value) -> bool:
     """A change of nothing, found without touching parameters."""
-    if not isinstance(group, AbstractMonomial) or change.logs.numel():
+    if not isinstance(group, AbstractMonomial) or bool(change.logs.any()):
         return False
     still = torch.arange(group.size).expand_as(change.perm)
     return torch.equal(change.perm, still) and not bool((change.signs < 0).any())
 
 
 def outer_step(problem: Problem, space: str, tolerance: float) -> float:
-    """Permute the values of an outer space, each pair at its best inner elements."""
-    spaces = problem.symmetry.spaces
-    group = spaces[space].group
-    inner = [n for n in problem.inner[space] if spaces[n].over == (space,)]
-    simple = isinstance(group, AbstractMonomial) and group.swaps and not spaces[space].over
-    if not simple:
+    """Permute the values of an outer space by their circuits, then fit what they hold."""
+    if problem.symmetry.spaces[space].over:
         return 0.0
-    size = spaces[space].size
-    cost = torch.zeros(size, size, dtype=torch.float64)
-    fits: dict[str, Value] = {}
-    counted: set[tuple[str, int]] = set()
-    for name in inner:
-        rows = _paired(problem, name, counted)
-        if rows:
-            fits[name] = best_change(spaces[name].group, rows)
-            cost += remaining(spaces[name].group, rows, fits[name])
-    cost += _direct(problem, space, counted)
-    perm = _assign(cost, maximise=False)
+    cost = pair_costs(problem, space)
+    if cost is None:
+        return 0.0
+    group = problem.symmetry.spaces[space].group
+    change = {space: swaps(group, cost)}
+    if _idle(group, change[space]):
+        return 0.0
+    tried = problem.fork()
+    tried.accept(change, tried.propose(change))
+    settle_inside(tried, space)
+    gain = problem.objective - tried.objective
+    if gain <= tolerance:
+        return 0.0
+    problem.adopt(tried)
+    return gain
+
+
+def swaps(group: Group, cost: Tensor) -> Moves:
+    """The permutation of least cost, without signs or scales."""
     one = group.identity(())
-    change: dict[str, Value] = {space: Moves(perm, one.signs, one.logs)}
-    row = torch.arange(size)
-    for name, value in fits.items():
-        change[name] = spaces[name].group.reindex(value, lambda part: part[row, perm])
-    return problem.try_change(change, tolerance)
+    return Moves(_assign(cost, maximise=False), one.signs, one.logs)
 
 
-def _paired(problem: Problem, name: str, counted: set[tuple[str, int]]) -> Rows:
-    """Rows of an inner space for every pair of outer values: batch ``(target, moved)``."""
-    out: Rows = []
-    for place, (character, a, b) in zip(problem.places[name], problem.rows(name), strict=True):
-        key = (place.name, id(place.block))
-        if key in counted:
-            continue
-        counted.add(key)
-        size = len(a)
-        out.append(
-            (
-                character,
-                a.unsqueeze(1).expand(size, size, *a.shape[1:]),
-                b.unsqueeze(0).expand(size, size, *b.shape[1:]),
-            )
-        )
-    return out
-
-
-def _direct(problem: Problem, space: str, counted: set[tuple[str, int]]) -> Tensor:
-    """The cost of pairs in places where no inner space acts."""
-    size = problem.symmetry.spaces[space].size
-    cost = torch.zeros(size, size, dtype=torch.float64)
-    for place, (_, a, b) in zip(problem.places[space], problem.rows(space), strict=True):
-        if (place.name, id(place.block)) not in counted:
-            cost += torch.cdist(a.double(), b.double()).square()
-    return cost
+def settle_inside(problem: Problem, space: str, rounds: int = 3) -> None:
+    """Fit the spaces that an outer one indexes, each value at its new partner."""
+    # Turns before lengths: a length that is fitted across a wrong turn is far too small.
+    inner = list(reversed(problem.inner[space]))
+    for _ in range(rounds):
+        if sum(step(problem, name, 0.0) for name in inner) == 0.0:
+            return

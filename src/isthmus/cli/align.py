@@ -8,33 +8,28 @@ from typing import Annotated
 import typer
 
 import isthmus.alignment as alignment
-import isthmus.discovery as discovery
-from isthmus.algebra import Symmetry
+from isthmus.alignment.activations import ActivationMatching
+from isthmus.alignment.covariance import CovarianceMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import (
-    claim,
-    example_for,
-    load_checkpoint,
-    load_checkpoints,
-    load_data,
-    load_model,
-    load_symmetry,
-    require_one,
-)
+from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry, thinned
 from isthmus.cli.options import (
     CheckpointB,
     DataOption,
     ExampleOption,
     ForceOption,
     JsonOption,
+    Method,
+    MethodOption,
     ModelOrSymmetryOption,
     RestartsOption,
+    SamplesOption,
     SeedOption,
     SymmetryOption,
 )
 from isthmus.cli.showing import show_alignment, show_warnings
-from isthmus.ground import Params, save
+from isthmus.ground import BadInput, save
+from isthmus.testing.datasets import batches
 
 
 @verb
@@ -48,6 +43,8 @@ def align(
     symmetry: SymmetryOption = None,
     example: ExampleOption = None,
     data: DataOption = None,
+    method: MethodOption = Method.WEIGHT,
+    samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
     certify: Annotated[
@@ -62,17 +59,12 @@ def align(
 ) -> Outcome:
     """Align checkpoint B to checkpoint A: other weights, the same function as B."""
     claim(output, force=force, inputs=[b, to])
-    require_one(model, symmetry)
     with screen.progress("align") as step:
         step("reading the graph", 0, 2)
-        if symmetry is not None:
-            group = load_symmetry(symmetry)
-            target, source = load_checkpoints([to, b], group)
-        else:
-            target, source, group = _discovered(str(model), [to, b], example, data)
+        (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)
         step("matching", 1, 2)
-        method = alignment.WeightMatching(restarts=restarts)
-        fit = alignment.align(source, to=target, symmetry=group, method=method, seed=seed)
+        matcher = _matcher(method, model, data, samples, seed, restarts)
+        fit = alignment.align(source, to=target, symmetry=group, method=matcher, seed=seed)
         if certify:
             fit = fit.certify(source, to=target)
     save(fit.params, output, force=force, inputs=[b, to])
@@ -91,11 +83,24 @@ def align(
     return Outcome(found)
 
 
-def _discovered(
-    model: str, paths: list[Path], example: str | None, data: str | None
-) -> tuple[Params, Params, Symmetry]:
-    """The checkpoints of a model, and its symmetry."""
-    module = load_model(model)
-    target, source = (load_checkpoint(path, module) for path in paths)
-    inputs = example_for(example, load_data(data) if data and not example else None)
-    return target, source, discovery.discover(module, inputs)
+def _matcher(
+    method: Method,
+    model: str | None,
+    data: str | None,
+    samples: int | None,
+    seed: int,
+    restarts: int,
+) -> alignment.Matcher:
+    """The method as an object with its options."""
+    if method is Method.WEIGHT:
+        return alignment.WeightMatching(restarts=restarts)
+    if model is None or data is None:
+        raise BadInput(
+            f"--method {method} runs the model on data, and --model or --data is missing",
+            "give both, or leave --method out to align by weights alone",
+        )
+    known = thinned(load_data(data), samples, seed)
+    runs = list(batches(known.x_train, known.y_train, 500))
+    if method is Method.ACTIVATION:
+        return ActivationMatching(load_model(model), runs)
+    return CovarianceMatching(load_model(model), runs)

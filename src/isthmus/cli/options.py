@@ -30,6 +30,14 @@ class Gauge(StrEnum):
     ASIS = "asis"
 
 
+class Method(StrEnum):
+    """How the element that aligns two checkpoints is searched for."""
+
+    WEIGHT = "weight"
+    ACTIVATION = "activation"
+    COVARIANCE = "covariance"
+
+
 class Repair(StrEnum):
     """What is done to a merged model."""
 
@@ -81,6 +89,14 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace outputs that
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes the run.")]
 RestartsOption = Annotated[
     int, typer.Option("--restarts", min=0, help="Further random starts that the matching tries.")
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="weight: nearest weights; activation: units that do the same on --data; covariance: "
+        "weights in the metric of what they are multiplied with on --data.",
+    ),
 ]
 PointsOption = Annotated[int, typer.Option("--points", min=2, help="Points on every path.")]
 BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Samples in one batch.")]

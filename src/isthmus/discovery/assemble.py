@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from isthmus.algebra.groups import (
@@ -23,12 +23,19 @@ from isthmus.discovery.nodes import PLANE, SWAPS, Node, Unit, opened, settle, un
 from isthmus.discovery.redundant import without_redundant
 from isthmus.discovery.rejoin import rejoin
 from isthmus.discovery.representation import Leaf, Writer
+from isthmus.discovery.tensor import Tensor
 from isthmus.discovery.units import Units
 
 
-def assemble(reading: Reading) -> Symmetry:
-    """Solve what was read, name the spaces, write down every rep."""
-    solution = units.solve(reading.typing, _held(reading))
+def assemble(reading: Reading, beside: Mapping[str, Tensor] | None = None) -> Symmetry:
+    """Solve what was read, name the spaces, write down every rep.
+
+    Tensors given ``beside`` the parameters get a rep under their name, where how they move follows
+    from how the parameters do; they change nothing else.
+    """
+    beside = beside or {}
+    before = {name: _leaves([tensor]) for name, tensor in beside.items()}
+    solution = units.solve(reading.typing, _held(reading), _leaves(beside.values()))
     rejoin(reading, solution)
     order = list(dict.fromkeys(leaf for _, leaf in _held(reading)))
     places = _places(reading)
@@ -50,6 +57,11 @@ def assemble(reading: Reading) -> Symmetry:
         )
         for name, tensor in reading.parameters.items()
     }
+    for name, tensor in beside.items():
+        found = _leaves([tensor])
+        follows = all(u not in solution.unknown for u, leaf in found if leaf in decided)
+        if found == before[name] and follows:
+            reps[name] = writer.rep(tensor.axes, 0.0, ())
     whole = Symmetry(
         spaces,
         reps,
@@ -57,14 +69,18 @@ def assemble(reading: Reading) -> Symmetry:
         tuple(reading.warnings),
         pinned=told.pinned(reading, decided),
     )
-    return without_redundant(whole)
+    return without_redundant(whole, beside)
 
 
 def _held(reading: Reading) -> list[tuple[Unit, Node]]:
     """Every leaf of every parameter, with the unit with which it is felt."""
+    return _leaves(reading.parameters.values())
+
+
+def _leaves(tensors: Iterable[Tensor]) -> list[tuple[Unit, Node]]:
     return [
         (unit, leaf)
-        for tensor in reading.parameters.values()
+        for tensor in tensors
         for axis in tensor.axes
         for term in settle(axis)
         for unit, leaf in unit_leaves(term.unit, term.node)

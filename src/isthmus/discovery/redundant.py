@@ -5,7 +5,7 @@ A scale per attention head is also a scale of each of that head's keys: it would
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from isthmus.algebra.groups import AbstractMonomial, Character, Motion, PlaneRotation, monomial
@@ -16,13 +16,13 @@ from isthmus.discovery.echelon import Echelon
 Vector = dict[tuple[str, int], int]
 
 
-def without_redundant(symmetry: Symmetry) -> Symmetry:
-    """The same group with every generator named once."""
+def without_redundant(symmetry: Symmetry, beside: Container[str] = ()) -> Symmetry:
+    """The same group with every generator named once; what is beside the parameters counts not."""
     indexing = dict.fromkeys(o for s in symmetry.spaces.values() for o in s.over)
     outer = [name for name in symmetry.spaces if name in indexing]
     if not outer:
         return _without_trivial(symmetry)
-    felt = {kind: _vectors(symmetry, kind) for kind in ("scales", "flips")}
+    felt = {kind: _vectors(symmetry, kind, beside) for kind in ("scales", "flips")}
     keep: dict[str, tuple[list[int], list[int]]] = {}
     for name in outer:
         group = symmetry.spaces[name].group
@@ -60,7 +60,7 @@ def _needed(
     return [k for k, vector in enumerate(felt[outer]) if known.add(vector)]
 
 
-def _vectors(symmetry: Symmetry, kind: str) -> dict[str, list[Vector]]:
+def _vectors(symmetry: Symmetry, kind: str, beside: Container[str]) -> dict[str, list[Vector]]:
     """Of every space, for each generator, the exponent with which blocks of parameters feel it."""
     vectors: dict[str, list[Vector]] = {}
     for name, space in symmetry.spaces.items():
@@ -74,6 +74,8 @@ def _vectors(symmetry: Symmetry, kind: str) -> dict[str, list[Vector]]:
             count = int(turned or needed in group.motions)
         vectors[name] = [{} for _ in range(count)]
     for parameter, rep in symmetry.reps.items():
+        if parameter in beside:
+            continue
         for b, block in enumerate(rep.blocks):
             for factor in block.factors:
                 for k, v in enumerate(vectors[factor.space] if factor.space else ()):

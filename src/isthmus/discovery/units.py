@@ -59,11 +59,15 @@ class _Linked:
 
 @dataclass
 class Units:
-    """The solution: exponents of every leaf unit, and the number of families per leaf."""
+    """The solution: exponents of every leaf unit, and the number of families per leaf.
+
+    ``unknown`` are units that were asked for and do not follow from those of parameters.
+    """
 
     scales: dict[Unit, tuple[int, ...]]
     flips: dict[Unit, tuple[int, ...]]
     families: dict[Node, tuple[int, int]]
+    unknown: set[Unit] = field(default_factory=set)
 
     def exponents(self, unit: Unit, leaf: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """(scale exponents, sign exponents) with which a leaf occurrence feels its leaf's units."""
@@ -71,28 +75,40 @@ class Units:
         return self.scales.get(unit, (0,) * scales), self.flips.get(unit, (0,) * flips)
 
 
-def solve(typing: Typing, held: Iterable[tuple[Unit, Node]]) -> Units:
-    """Solve for the units that parameters hold: ``(unit, leaf)`` pairs."""
-    wanted: dict[Node, list[Unit]] = {}
-    for unit, leaf in held:
-        if unit is not ZERO:
-            wanted.setdefault(leaf, []).append(unit)
-    scale, flip = _equations(typing, wanted)
-    scales, n_scales = _kernel(scale, wanted, modulus=0)
-    flips, n_flips = _kernel(flip, wanted, modulus=2)
+def solve(
+    typing: Typing,
+    held: Iterable[tuple[Unit, Node]],
+    beside: Iterable[tuple[Unit, Node]] = (),
+) -> Units:
+    """Solve for the units that parameters hold: ``(unit, leaf)`` pairs.
+
+    The units of ``beside`` (those of activations) are told in terms of these.
+    """
+    wanted, more = _by_leaf(held), _by_leaf(beside)
+    scale, flip = _equations(typing, [u for of in (wanted, more) for us in of.values() for u in us])
+    scales, n_scales, free = _kernel(scale, wanted, more, modulus=0)
+    flips, n_flips, loose = _kernel(flip, wanted, more, modulus=2)
     families = {leaf: (n_scales.get(leaf, 0), n_flips.get(leaf, 0)) for leaf in wanted}
-    return Units(scales, flips, families)
+    return Units(scales, flips, families, free | loose)
+
+
+def _by_leaf(pairs: Iterable[tuple[Unit, Node]]) -> dict[Node, list[Unit]]:
+    found: dict[Node, list[Unit]] = {}
+    for unit, leaf in pairs:
+        if unit is not ZERO:
+            found.setdefault(leaf, []).append(unit)
+    return found
 
 
 def _equations(
-    typing: Typing, wanted: dict[Node, list[Unit]]
+    typing: Typing, wanted: Sequence[Unit]
 ) -> tuple[list[dict[Unit, int]], list[dict[Unit, int]]]:
     """All equations, on the units of leaves."""
     scale = [e for equation in typing.scale_equations for e in _open(equation)]
     flip = [e for units in typing.flip_equations for e in _open(dict(_counts(units)))]
     seen: dict[Unit, None] = {}
     every = [u for e in (*typing.scale_equations, *map(_counts, typing.flip_equations)) for u in e]
-    pending = [*(u for units in wanted.values() for u in units), *every]
+    pending = [*wanted, *every]
     while pending:
         unit = pending.pop()
         if unit not in seen:
@@ -103,8 +119,8 @@ def _equations(
         scale += more
         flip += [dict.fromkeys(e, 1) for e in more]
     still = {node.find()[0] for node in typing.frozen}
-    for leaf in still:
-        for unit in wanted.get(leaf, ()):
+    for unit in wanted:
+        if unit.node is not None and unit.node.find()[0] in still:
             scale.append({unit: 1})
             flip.append({unit: 1})
     return scale, flip
@@ -157,12 +173,19 @@ def _collapsed(unit: Unit) -> list[dict[Unit, int]]:
 
 
 def _kernel(
-    equations: list[dict[Unit, int]], wanted: dict[Node, list[Unit]], modulus: int
-) -> tuple[dict[Unit, tuple[int, ...]], dict[Node, int]]:
-    """Exponent vectors for the wanted units: a basis of solutions, leaf by leaf."""
+    equations: list[dict[Unit, int]],
+    wanted: dict[Node, list[Unit]],
+    beside: dict[Node, list[Unit]],
+    modulus: int,
+) -> tuple[dict[Unit, tuple[int, ...]], dict[Node, int], set[Unit]]:
+    """Exponents for the wanted units: a basis of solutions, leaf by leaf; and for those beside.
+
+    The third result is those beside that the wanted ones do not determine.
+    """
     linked, left = _link(equations, modulus)
     exponents: dict[Unit, tuple[int, ...]] = {}
     counts: dict[Node, int] = {}
+    unknown: set[Unit] = set()
     by_leaf: dict[Node, list[dict[Unit, int]]] = {}
     for equation in left:
         unit = next(iter(equation))
@@ -171,13 +194,16 @@ def _kernel(
             by_leaf.setdefault(leaf, []).append(equation)
     for leaf, units in wanted.items():
         roots = {r for r, _ in map(linked.find, units) if r not in linked.zero}
-        basis = _nullspace(by_leaf.get(leaf, []), sorted_units(roots, units, linked), modulus)
+        also = {r for r, _ in map(linked.find, beside.get(leaf, ()))} - roots - linked.zero
+        known = sorted_units(roots, units, linked)
+        basis, free = _nullspace(by_leaf.get(leaf, []), known, also, modulus)
         counts[leaf] = len(basis)
-        for unit in units:
+        for unit in (*units, *beside.get(leaf, ())):
             root, sign = linked.find(unit)
             sign = sign if not modulus else 1
             exponents[unit] = tuple(sign * vector.get(root, 0) for vector in basis)
-    return exponents, counts
+            unknown |= {unit} if root in free else set()
+    return exponents, counts, unknown
 
 
 def sorted_units(roots: set[Unit], units: Sequence[Unit], linked: _Linked) -> list[Unit]:
@@ -213,11 +239,14 @@ def _link(equations: list[dict[Unit, int]], modulus: int) -> tuple[_Linked, list
 
 
 def _nullspace(
-    equations: list[dict[Unit, int]], wanted: list[Unit], modulus: int
-) -> list[dict[Unit, int]]:
-    """A basis of the integer solutions, seen on the wanted units."""
-    known = set(wanted)
-    hidden = [u for u in dict.fromkeys(v for e in equations for v in e) if u not in known]
+    equations: list[dict[Unit, int]], wanted: list[Unit], also: set[Unit], modulus: int
+) -> tuple[list[dict[Unit, int]], set[Unit]]:
+    """A basis of the integer solutions, seen on the wanted units and on some others.
+
+    The second result is those others that the wanted ones do not determine.
+    """
+    known = {*wanted, *also}
+    hidden = [u for u in dict.fromkeys(v for e in equations for v in e) if u not in set(wanted)]
     # Unknowns that no parameter holds are eliminated first, so that parameters stay free.
     order = hidden + wanted
     solved = Echelon({unit: k for k, unit in enumerate(order)}, modulus)
@@ -230,20 +259,26 @@ def _nullspace(
         for unit, v in row.items():
             if unit != pivot:
                 free[unit][pivot] = -v
-    basis = []
+    found = []
     for vector in free.values():
         scale = math.lcm(*(v.denominator for v in vector.values()))
         seen = {u: int(v * scale) for u, v in vector.items() if u in known}
         seen = {u: v % modulus if modulus else v for u, v in seen.items()}
-        seen = {u: v for u, v in seen.items() if v}
-        if seen:
-            basis.append(seen)
-    return _independent(basis, wanted, modulus)
+        found.append({u: v for u, v in seen.items() if v})
+    basis = _independent(found, wanted, modulus)
+    loose = {
+        unit
+        for unit in also
+        if unit not in hidden or len(_independent(found, [unit, *wanted], modulus)) > len(basis)
+    }
+    return basis, loose
 
 
 def _independent(
     basis: list[dict[Unit, int]], wanted: list[Unit], modulus: int
 ) -> list[dict[Unit, int]]:
     """Drop vectors that say nothing new about the wanted units."""
-    known = Echelon({unit: k for k, unit in enumerate(wanted)}, modulus)
-    return [vector for vector in basis if known.add(vector)]
+    order = {unit: k for k, unit in enumerate(wanted)}
+    known = Echelon(order, modulus)
+    seen = ({u: v for u, v in vector.items() if u in order} for vector in basis)
+    return [vector for vector, part in zip(basis, seen, strict=True) if part and known.add(part)]

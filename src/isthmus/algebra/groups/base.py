@@ -94,6 +94,13 @@ class Group(ABC):
         """The element reached in unit time from 1; ``tangent`` is ``(*batch, lie_dim)``."""
 
     @abstractmethod
+    def generator(self, tangent: Tensor) -> Tensor:
+        """The matrix, ``(*batch, size, size)``, whose exponential moves a natural axis.
+
+        It is the derivative of ``matrix(exp(t tangent), natural)`` at t = 0.
+        """
+
+    @abstractmethod
     def log(self, g: Value) -> Tensor:
         """The velocity ``v``, ``(*batch, lie_dim)``, with ``exp(v) == g``.
 

@@ -61,6 +61,10 @@ class Lattice(AbstractShift):
         """There are no velocities."""
         return self.identity(tangent.shape[:-1])
 
+    def generator(self, tangent: Tensor) -> Tensor:
+        """There are no velocities."""
+        return tangent.new_zeros(*tangent.shape[:-1], self.size, self.size)
+
     def log(self, g: Tensor) -> Tensor:
         """Of the identity alone.
 

@@ -56,6 +56,10 @@ class AbstractMatrix(Group):
                 out[k] = curves.reflection(flat[k])
         return jump, g @ jump
 
+    def exp(self, tangent: Tensor) -> Tensor:
+        """The exponential of the generator."""
+        return matrices.exponential(self.generator(tangent))
+
     @abstractmethod
     def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
         """The curve of one matrix."""
@@ -153,12 +157,12 @@ class Orthogonal(AbstractRotation):
         turn, upper = matrices.triangular(normal)
         return turn * torch.where(upper.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).unsqueeze(-2)
 
-    def exp(self, tangent: Tensor) -> Tensor:
-        """Exponential of the skew matrix with these entries below the diagonal."""
+    def generator(self, tangent: Tensor) -> Tensor:
+        """The skew matrix with these entries below the diagonal."""
         skew = tangent.new_zeros(*tangent.shape[:-1], self.size, self.size)
         row, column = torch.tril_indices(self.size, self.size, -1)
         skew[..., row, column] = tangent
-        return matrices.exponential(skew - skew.mT)
+        return skew - skew.mT
 
     def log(self, g: Tensor) -> Tensor:
         """The entries below the diagonal of the skew logarithm."""
@@ -207,9 +211,9 @@ class GeneralLinear(AbstractMatrix):
         normal = torch.randn(*batch, self.size, self.size, generator=generator, dtype=FLOAT)
         return turn @ matrices.exponential(scale * normal / math.sqrt(self.size))
 
-    def exp(self, tangent: Tensor) -> Tensor:
-        """Matrix exponential."""
-        return matrices.exponential(tangent.reshape(*tangent.shape[:-1], self.size, self.size))
+    def generator(self, tangent: Tensor) -> Tensor:
+        """Any matrix."""
+        return tangent.reshape(*tangent.shape[:-1], self.size, self.size)
 
     def log(self, g: Tensor) -> Tensor:
         """The real principal logarithm.

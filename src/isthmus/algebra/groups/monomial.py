@@ -114,6 +114,12 @@ class AbstractMonomial(Group):
         one = self.identity(batch)
         return Moves(one.perm, one.signs, tangent.reshape(*batch, self.scales, self.size))
 
+    def generator(self, tangent: Tensor) -> Tensor:
+        """Diagonal: on a natural axis every scale is felt once."""
+        return torch.diag_embed(
+            tangent.reshape(*tangent.shape[:-1], self.scales, self.size).sum(-2)
+        )
+
     def log(self, g: Moves) -> Tensor:
         """The log-scales, if nothing is swapped or flipped."""
         if not g.joined:

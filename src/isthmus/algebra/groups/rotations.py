@@ -59,6 +59,11 @@ class MeanOrthogonal(AbstractRotation):
         """Haar measure (``scale`` is unused)."""
         return self._lift(self._inner.sample(generator, scale, batch))
 
+    def generator(self, tangent: Tensor) -> Tensor:
+        """As in O(n-1), on the vectors that sum to zero."""
+        basis = helmert(self.size)
+        return basis.mT @ self._inner.generator(tangent) @ basis
+
     def exp(self, tangent: Tensor) -> Tensor:
         """As in O(n-1), on the vectors that sum to zero."""
         return self._lift(self._inner.exp(tangent))
@@ -121,6 +126,11 @@ class PlaneRotation(AbstractRotation):
         """A uniform angle (``scale`` is unused)."""
         turn = 2 * torch.rand((*batch, 1), generator=generator, dtype=FLOAT) - 1
         return self.exp(math.pi * turn)
+
+    def generator(self, tangent: Tensor) -> Tensor:
+        """The quarter turn, times an angle."""
+        quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=tangent.dtype)
+        return tangent.unsqueeze(-1) * quarter
 
     def exp(self, tangent: Tensor) -> Tensor:
         """The turn by an angle."""

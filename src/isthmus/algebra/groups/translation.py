@@ -83,6 +83,12 @@ class Translation(AbstractShift):
         """A shift is its own velocity."""
         return tangent
 
+    def generator(self, tangent: Tensor) -> Tensor:
+        """The last column, above zero."""
+        out = tangent.new_zeros(*tangent.shape[:-1], self.size, self.size)
+        out[..., :-1, -1] = tangent
+        return out
+
     def log(self, g: Tensor) -> Tensor:
         """A shift is its own velocity."""
         return g

@@ -131,6 +131,15 @@ class Wreath(Group):
         inner = self.inner.exp(tangent.reshape(*batch, self.blocks, self.inner.lie_dim))
         return Blocks(self.outer.identity(batch).perm, inner)
 
+    def generator(self, tangent: Tensor) -> Tensor:
+        """The inner generators, block after block along the diagonal."""
+        batch = tangent.shape[:-1]
+        blocks = self.inner.generator(tangent.reshape(*batch, self.blocks, self.inner.lie_dim))
+        dense = torch.einsum(
+            "...aij,ab->...aibj", blocks, torch.eye(self.blocks, dtype=tangent.dtype)
+        )
+        return dense.flatten(-4, -3).flatten(-2, -1)
+
     def log(self, g: Blocks) -> Tensor:
         """Inner logarithms, if no block moves."""
         self.outer.log(self._moves(g.perm))
