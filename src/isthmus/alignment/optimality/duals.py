@@ -71,8 +71,9 @@ def _searched(costs: Costs) -> Tensor:
     total = costs.still
     for part in costs.parts:
         source = costs.source[part.rows].unsqueeze(1)
-        none = part.powers[:, :0]
-        of = pairs.Classes(costs.crosses(part), source, source.new_zeros(1), part.powers, none)
+        target, none = costs.target / len(part.rows), part.powers[:, :0]
+        target = target.expand(len(part.rows), 1, *target.shape)
+        of = pairs.Classes(costs.crosses(part), source, target, part.powers, none)
         y = of.factor(*pairs.fit(of, rounds=4, steps=12))
         total = total + (y.square() * source - 2 * y * of.cross).sum(0)[part.which]
     return total.amin(0)
