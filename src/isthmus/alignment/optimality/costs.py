@@ -16,6 +16,23 @@ from isthmus.alignment.problem import Occurrence, Problem
 
 
 @dataclass(frozen=True)
+class Part:
+    """Characters that share scales with each other and with no others.
+
+    Attributes:
+        rows: the characters.
+        powers: of the scales that they feel independently, ``(rows, scales)``.
+        kinds: the different signs that they can have together.
+        which: for each pattern of all characters, which kind it is.
+    """
+
+    rows: list[int]
+    powers: Tensor
+    kinds: list[tuple[int, ...]]
+    which: list[int]
+
+
+@dataclass(frozen=True)
 class Costs:
     """``f_ij(s, σ) = target_i + Σ_e y_e² source_e[i,j] - 2 y_e X_e[i,j]``, of log-scales and signs.
 
@@ -44,6 +61,45 @@ class Costs:
         choices = itertools.product((0, 1), repeat=self.odd.shape[1])
         found = [tuple((self.odd @ torch.tensor(c).double() % 2).int().tolist()) for c in choices]
         return list(dict.fromkeys(found)) if self.odd.shape[1] else [(0,) * len(self.odd)]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The characters with scales, parted where no scale joins them."""
+        left, out = set(range(self.powers.shape[1])), []
+        while left:
+            columns, rows, size = {left.pop()}, set[int](), -1
+            while len(columns) > size:
+                size = len(columns)
+                rows = {e for e, p in enumerate(self.powers) if any(p[k] != 0 for k in columns)}
+                columns |= {k for k in left if any(self.powers[e, k] != 0 for e in rows)}
+            left -= columns
+            if rows:
+                out.append(self._part(sorted(rows), sorted(columns)))
+        return out
+
+    def _part(self, rows: list[int], columns: list[int]) -> Part:
+        signs = [tuple(pattern[e] for e in rows) for pattern in self.patterns]
+        kinds = list(dict.fromkeys(signs))
+        kept: list[int] = []
+        for k in columns:
+            if int(torch.linalg.matrix_rank(self.powers[rows][:, [*kept, k]])) > len(kept):
+                kept.append(k)
+        which = [kinds.index(sign) for sign in signs]
+        return Part(rows, self.powers[rows][:, kept], kinds, which)
+
+    def crosses(self, part: Part) -> Tensor:
+        """``X`` of a part's characters, ``(rows, kinds, batch, n, m)``."""
+        flipped = torch.tensor(part.kinds, dtype=torch.bool).mT[..., None, None, None]
+        plus, minus = self.plus[part.rows].unsqueeze(1), self.minus[part.rows].unsqueeze(1)
+        return torch.where(flipped, minus, plus)
+
+    @property
+    def still(self) -> Tensor:
+        """What no scale can change, for each pattern of signs: ``(patterns, batch, n, m)``."""
+        rows = (self.powers == 0).all(1)
+        flipped = torch.tensor(self.patterns, dtype=torch.bool)[:, rows, None, None, None]
+        cross = torch.where(flipped, self.minus[rows], self.plus[rows])
+        return self.target + (self.source[rows] - 2 * cross).sum(1)
 
     def cross(self, pattern: Sequence[int]) -> Tensor:
         """``X`` at one choice of signs."""

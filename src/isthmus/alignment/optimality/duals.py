@@ -68,15 +68,12 @@ def _potentials(cost: Tensor) -> Tensor:
 
 def _searched(costs: Costs) -> Tensor:
     """The cost of each pair at the best scales that Newton steps find."""
-    best: Tensor | None = None
-    none = costs.odd[:, :0]
-    for pattern in costs.patterns:
-        of = pairs.Classes(
-            costs.cross(pattern), costs.source, costs.target.unsqueeze(0), costs.powers, none
-        )
-        signs, logs = pairs.fit(of, rounds=4, steps=12)
-        y = of.factor(signs, logs)
-        cost = costs.target + (y.square() * costs.source - 2 * y * of.cross).sum(0)
-        best = cost if best is None else torch.minimum(best, cost)
-    assert best is not None
-    return best
+    total = costs.still
+    for part in costs.parts:
+        source = costs.source[part.rows].unsqueeze(1)
+        target, none = costs.target / len(part.rows), part.powers[:, :0]
+        target = target.expand(len(part.rows), 1, *target.shape)
+        of = pairs.Classes(costs.crosses(part), source, target, part.powers, none)
+        y = of.factor(*pairs.fit(of, rounds=4, steps=12))
+        total = total + (y.square() * source - 2 * y * of.cross).sum(0)[part.which]
+    return total.amin(0)

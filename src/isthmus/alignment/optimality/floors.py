@@ -22,7 +22,7 @@ PRECISION = 1e-10
 """Floors are this much, relative to the squared norm of the target unit, below the minimum."""
 _ROUNDS = 200
 _NARROW = 1e-9
-_BOXES = 4_000_000
+_BOXES = 200_000
 
 
 def floor(costs: Costs, level: Tensor) -> Tensor:
@@ -35,26 +35,38 @@ def floor(costs: Costs, level: Tensor) -> Tensor:
     least = costs.least()
     if not costs.powers.shape[1]:
         return torch.minimum(level, least)
-    out, powers = level.clone(), _independent(costs.powers)
-    open_pairs = (least < level).nonzero()
-    if len(open_pairs):
-        b, i, j = open_pairs.unbind(1)
-        found = torch.full((len(b),), torch.inf, dtype=torch.float64)
-        for pattern in costs.patterns:
-            cross, source = costs.cross(pattern)[:, b, i, j], costs.source.expand_as(costs.plus)
-            pairs = _Pairs.centred(cross, source[:, b, i, j], costs.target[b, i, 0], powers)
-            found = torch.minimum(found, pairs.floor(level[b, i, j]))
-        out[b, i, j] = found
+    out = level.clone()
+    b, i, j = (least < level).nonzero().unbind(1)
+    if len(b):
+        found = _least_over(costs, (b, i, j), level[b, i, j])
+        out[b, i, j] = torch.minimum(found, level[b, i, j])
     return out
 
 
-def _independent(powers: Tensor) -> Tensor:
-    """The columns that are not combinations of others: scales that are felt apart."""
-    kept: list[int] = []
-    for k in range(powers.shape[1]):
-        if int(torch.linalg.matrix_rank(powers[:, [*kept, k]])) > len(kept):
-            kept.append(k)
-    return powers[:, kept]
+def _least_over(costs: Costs, at: tuple[Tensor, Tensor, Tensor], level: Tensor) -> Tensor:
+    """The floor of some pairs, at their best signs.
+
+    A part of the characters need only reach what the level leaves when all others are at their
+    best.
+    """
+    target, whole = costs.target[at[0], at[1], 0], costs.source.expand_as(costs.plus)
+    still = costs.still[:, *at]
+    sources = [whole[part.rows][:, *at] for part in costs.parts]
+    crosses = [costs.crosses(part)[:, :, *at] for part in costs.parts]
+    reached = []
+    for part, cross, source in zip(costs.parts, crosses, sources, strict=True):
+        longest = cross.clamp_min(0) / source.sqrt().clamp_min(1e-150).unsqueeze(1)
+        reached.append(-longest.square().sum(0)[part.which])
+    for k, part in enumerate(costs.parts):
+        others = sum((one for m, one in enumerate(reached) if m != k), still)
+        kinds = len(part.kinds)
+        pairs = _Pairs.centred(
+            crosses[k].flatten(1), sources[k].repeat(1, kinds), target.repeat(kinds), part.powers
+        )
+        goal = (level - others.amin(0)).repeat(kinds)
+        floors = pairs.floor(goal, PRECISION * pairs.target / len(costs.parts))
+        reached[k] = floors.reshape(kinds, -1)[part.which]
+    return sum(reached, still).amin(0)
 
 
 @dataclass
@@ -75,13 +87,16 @@ class _Pairs:
         grown = (powers @ origin).clamp(-340, 340).exp()
         return cls(cross * grown, source * grown * grown, target, powers)
 
-    def floor(self, level: Tensor) -> Tensor:
-        """Branch and bound for all pairs at once."""
-        margin = PRECISION * self.target
+    def floor(self, level: Tensor, margin: Tensor) -> Tensor:
+        """Branch and bound for all pairs at once: what ``y² source - 2 y cross`` sums to at least.
+
+        At most ``level``, and at most ``margin`` below the least.
+        """
         level = level.clone()
         pair = torch.arange(len(level))
         low = torch.full((len(level), self.powers.shape[1]), -FAR, dtype=torch.float64)
         high = -low
+        most = max(_BOXES, 8 * len(pair))
         for last in range(_ROUNDS, 0, -1):
             bound, at, worst = self._bounds(pair, low, high)
             level.scatter_reduce_(0, pair, at - margin[pair], "amin")
@@ -90,7 +105,7 @@ class _Pairs:
             narrow = left & ((high - low).amax(1) < _NARROW)
             level.scatter_reduce_(0, pair[narrow], bound[narrow], "amin")
             left &= ~narrow
-            if not bool(left.any()) or int(left.sum()) > _BOXES or last == 1:
+            if not bool(left.any()) or int(left.sum()) > most or last == 1:
                 break
             pair, low, high, worst = pair[left], low[left], high[left], worst[left]
             row = torch.arange(len(pair))
@@ -113,7 +128,7 @@ class _Pairs:
         # The least cost may lie at infinity: there the box is tried at its far end.
         end = torch.where(low <= -FAR, low, high)
         tried = (self.powers @ torch.where(infinite.bool(), end, middle).mT).exp()
-        at = target + (source * tried.square() - 2 * cross * tried).sum(0)
+        at = (source * tried.square() - 2 * cross * tried).sum(0)
 
         bent = source * y.square() - 2 * cross.clamp_max(0) * y
         slope = 2 * source * y.square() - 2 * cross.clamp_max(0) * y
@@ -122,8 +137,8 @@ class _Pairs:
         steep = torch.where(d > 0, d.sinh() / d.clamp_min(1e-300), 1.0)
         fixed = torch.where(endless, alone, bent - lifted * d.cosh())
         tilt = torch.where(endless, 0.0, slope - lifted * steep)
-        linear = target + fixed.sum(0) - ((self.powers.mT @ tilt).abs().mT * half).sum(1)
-        bound = torch.maximum(target + alone.sum(0), linear)
+        linear = fixed.sum(0) - ((self.powers.mT @ tilt).abs().mT * half).sum(1)
+        bound = torch.maximum(alone.sum(0), linear)
 
         # The side along which the bound is loosest: by curvature, or by size where endless.
         bend = (source * y.square() + cross.abs() * y).clamp_min(1e-12 * target).clamp_max(1e30)
