@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.align import gauged_distance
+from isthmus.alignment.gauged import gauged_distance
 from isthmus.discovery import discover
 from isthmus.ground.params import distance, params_of
 from isthmus.testing.zoo import entry, randomise
@@ -38,6 +38,13 @@ def model_of(name: str, seed: int = 3) -> nn.Module:
     return randomise(entry(name).build(), seed)
 
 
+def example_of(name: str) -> tuple[Tensor, ...]:
+    """Inputs in float64 where they are real."""
+    example = entry(name).example()
+    given = example if isinstance(example, tuple) else (example,)
+    return tuple(t.double() if t.is_floating_point() else t for t in given)
+
+
 def params(name: str, seed: int = 3) -> Params:
     return {n: t.detach().clone() for n, t in params_of(model_of(name, seed)).items()}
 
@@ -52,6 +59,22 @@ def independent(name: str, seed: int) -> Params:
         out[n] = noise / fan**0.5 if tensor.is_floating_point() else tensor
         if n.endswith("running_var"):
             out[n] = noise.abs() + 0.5
+    return out
+
+
+def wide(params: Params) -> Params:
+    """The same in float64."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+
+
+def outputs(name: str, params: Params) -> Tensor:
+    """What the model of the zoo computes in float64 with ``params``, on its example."""
+    inputs = entry(name).example()
+    keyword = inputs if isinstance(inputs, dict) else {}
+    positional = () if isinstance(inputs, dict) else tuple(wide(dict(enumerate(inputs))).values())
+    with torch.no_grad():
+        model = entry(name).build().double().eval()
+        out: Tensor = torch.func.functional_call(model, params, positional, keyword)
     return out
 
 
@@ -82,8 +105,11 @@ def tools() -> SimpleNamespace:
     return SimpleNamespace(
         symmetry_of=symmetry_of,
         model_of=model_of,
+        example_of=example_of,
         params=params,
         independent=independent,
+        wide=wide,
+        outputs=outputs,
         norm=norm,
         gap=gap,
         essential=essential,

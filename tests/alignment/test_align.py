@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 
-from isthmus.algebra.groups import Moves, Permutation
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import Moves, Permutation, PositiveScaling, SignedPermutation
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment import Identity, Outward, Random, Signature, WeightMatching, align
+from isthmus.alignment.matcher import Match
 from isthmus.ground.certificates import Verdict
-from isthmus.ground.errors import NotFinite, ShapeMismatch, UnknownName
+from isthmus.ground.errors import BadInput, NotAMember, NotFinite, ShapeMismatch, UnknownName
 
 NAMES = ["mlp", "mlp_tanh", "vgg", "linear_net", "gated_swiglu", "attention_separate", "unet"]
 
@@ -199,3 +204,102 @@ def test_no_symmetry_is_no_alignment() -> None:
     fit = align(b, to=a, symmetry=symmetry)
     assert fit.before == fit.after > 0
     assert fit.element.is_identity
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A matcher that leaves the group."""
+
+    value: object
+    space: str
+
+    def __call__(self, a: object, b: object, symmetry: Symmetry, generator: object) -> Match:
+        values = {**symmetry.identity().values, self.space: self.value}
+        return Match(Element(symmetry, values))
+
+
+EYE = torch.eye(8, dtype=torch.float64)
+TURN = torch.linalg.qr(torch.arange(64).sin().reshape(8, 8).double())[0]
+STILL = SignedPermutation(8).identity()
+BAD = {
+    "not a permutation": ("mlp", STILL._replace(perm=torch.zeros(8, dtype=torch.int64))),
+    "a scale is not finite": (
+        "mlp",
+        PositiveScaling(8).identity()._replace(logs=torch.full((1, 8), torch.nan)),
+    ),
+    "a sign is not 1 or -1": ("mlp_tanh", STILL._replace(signs=torch.full((1, 8), 0.5))),
+    "singular": ("linear_net", EYE * torch.tensor([1.0] * 7 + [0.0])),
+    "undoing the element": (
+        "linear_net",
+        TURN @ (1e-13 ** (torch.arange(8).double() / 7)).diag() @ TURN,
+    ),
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_what_a_matcher_finds_is_checked(said: str, tools: SimpleNamespace) -> None:
+    name, value = BAD[said]
+    symmetry, a = tools.symmetry_of(name), tools.params(name)
+    space = next(n for n, s in symmetry.spaces.items() if s.size == 8)
+    with pytest.raises(NotAMember, match=said):
+        align(a, to=a, symmetry=symmetry, method=Wrong(value, space))
+
+
+@pytest.mark.parametrize("name", ["mlp", "linear_net", "gpt", "llama", "gated_swiglu"])
+def test_every_alignment_keeps_the_function(name: str, tools: SimpleNamespace) -> None:
+    """Of independent models, in float64: the outputs of b, before and after."""
+    symmetry, model = tools.symmetry_of(name), tools.model_of(name).double()
+    a, b = ({n: t.double() for n, t in tools.independent(name, k).items()} for k in (1, 2))
+    fit = align(b, to=a, symmetry=symmetry)
+    assert fit.kept <= 1e-9
+    assert fit.rounding == 0.0
+    example = tools.example_of(name)
+    with torch.no_grad():
+        expected = torch.func.functional_call(model, b, example)
+        found = torch.func.functional_call(model, fit.params, example)
+    assert float((found - expected).norm()) <= 1e-9 * float(expected.norm())
+
+
+def test_rounding_of_half_precision_is_stated(tools: SimpleNamespace) -> None:
+    symmetry, a = tools.symmetry_of("mlp"), tools.params("mlp")
+    half = {n: t.to(torch.bfloat16) for n, t in a.items()}
+    b = symmetry.act(symmetry.sample(seed=1), half)
+    assert 1e-4 < align(b, to=half, symmetry=symmetry).rounding < 2**-8
+    assert align(a, to=a, symmetry=symmetry).rounding == 0.0
+
+
+def test_weights_say_which_parameters_count(tools: SimpleNamespace) -> None:
+    symmetry = tools.symmetry_of("mlp_gelu")
+    a, b = tools.independent("mlp_gelu", 1), tools.independent("mlp_gelu", 2)
+
+    def left(name: str, weight: float) -> float:
+        method = WeightMatching(weights={name: weight}, restarts=8, finish=11)
+        fit = align(b, to=a, symmetry=symmetry, method=method)
+        return float((a[name] - fit.params[name]).square().sum())
+
+    for name in ("fc1.weight", "fc2.weight"):
+        assert left(name, 1e6) < left(name, 0.0)
+    # Alone, the first layer is an assignment problem.
+    cost = torch.cdist(a["fc1.weight"], b["fc1.weight"]).square().numpy()
+    best = cost[linear_sum_assignment(cost)].sum()
+    others = {n: 0.0 for n in symmetry.reps if n != "fc1.weight" and not symmetry.reps[n].fixed}
+    fit = align(b, to=a, symmetry=symmetry, method=WeightMatching(weights=others))
+    found = float((a["fc1.weight"] - fit.params["fc1.weight"]).square().sum())
+    assert found == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"fc1.weight": -1.0}, "the weight of fc1.weight is -1.0; give finite weights, at least 0"),
+        ({"fc1.wieght": 1.0}, ("a weight is given for 'fc1.wieght', on which nothing acts; "
+                              "did you mean 'fc1.weight'?")),
+    ],
+)  # fmt: skip
+def test_weights_that_make_no_sense_are_refused(
+    weights: dict[str, float], said: str, tools: SimpleNamespace
+) -> None:
+    symmetry, a = tools.symmetry_of("mlp"), tools.params("mlp")
+    with pytest.raises(BadInput) as caught:
+        align(a, to=a, symmetry=symmetry, method=WeightMatching(weights=weights))
+    assert str(caught.value) == said

@@ -181,7 +181,16 @@ def test_a_report_without_its_packages(files, run, monkeypatch):
 def test_help_names_every_verb(run):
     ran = run("--help")
     assert ran.code == 0
-    for name in ("discover", "align", "barrier", "connect", "merge", "demo"):
+    for name in (
+        "discover",
+        "align",
+        "barrier",
+        "connect",
+        "merge",
+        "demo",
+        "distance",
+        "canonical",
+    ):
         assert name in ran.out
         assert run(name, "--help").code == 0
 

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 import isthmus.merging as merging
+from isthmus.discovery import discover
 from isthmus.ground import (
     BadInput,
     DtypeMismatch,
     NotFinite,
     ShapeMismatch,
     UnknownName,
+    distance,
     lerp,
     params_of,
 )
@@ -124,3 +126,14 @@ def test_a_repair_is_applied_to_the_merged_params():
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not torch.equal(found["1.running_mean"], merge([a, b])["1.running_mean"])
     assert merge([a, b], repair=lambda params: {"only": params["0.bias"]}).keys() == {"only"}
+
+
+def test_models_are_aligned_where_their_symmetry_is_given():
+    network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
+    a = params_of(network)
+    symmetry = discover(network, torch.zeros(1, 3, dtype=torch.float64))
+    twins = [a, *(symmetry.act(symmetry.sample(seed=k), a) for k in range(3))]
+    assert distance(merge(twins), a) > 0.1
+    assert distance(merge(twins, symmetry=symmetry), a) < 1e-12
+    weights = Average((0, 1, 0, 0))
+    assert distance(merge(twins, weights, symmetry=symmetry), a) < 1e-12

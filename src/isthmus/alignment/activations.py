@@ -20,10 +20,10 @@ from isthmus.algebra.groups import AbstractMonomial, Character, Group, Motion, M
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.activation_moments import Moments
 from isthmus.alignment.activation_sizes import match_sizes, unit_length
+from isthmus.alignment.descent import Descent
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
 from isthmus.alignment.steps import Rows, best_change, step
-from isthmus.alignment.weights import Descent
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput
 from isthmus.landscape.running import pair

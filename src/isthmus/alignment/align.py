@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.finite import check_finite
+from isthmus.alignment.gauged import gauged_distance
+from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
+from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
-from isthmus.ground.errors import NotFinite
-from isthmus.ground.params import distance
 from isthmus.ground.results import Result
 
 
@@ -28,6 +30,9 @@ class Alignment(Result):
         before: Euclidean distance between ``a`` and ``b``, in the gauge of the symmetry.
         after: the same between ``a`` and ``g·b``; what moves freely is then equal in both.
         certificate: what is known of how good ``g`` is.
+        kept: how exactly ``g`` is a symmetry: the relative error, in float64, of undoing it.
+        rounding: by how much ``params`` of half precision differ from ``g·b``, relative; half
+            precision is computed in float32 and given back in its own dtype.
     """
 
     element: Element = field(metadata={"json": False})
@@ -35,6 +40,19 @@ class Alignment(Result):
     before: float
     after: float
     certificate: Certificate
+    kept: float = 0.0
+    rounding: float = 0.0
+
+    def certify(self, b: Mapping[str, Tensor], *, to: Mapping[str, Tensor]) -> Alignment:
+        """The same, with a certificate of how far from optimal it can be (`optimality`).
+
+        Args:
+            b: the model that was moved, as it was.
+            to: the model that stayed.
+        """
+        search = self.certificate.evidence
+        found = optimality(self.element.symmetry, to, b, self.element, search=search)
+        return replace(self, certificate=found)
 
     def __str__(self) -> str:
         """One line."""
@@ -61,34 +79,21 @@ def align(
     Raises:
         UnknownName, ShapeMismatch: parameters are not those of the symmetry.
         NotFinite: a parameter holds NaN or infinity.
+        NotAMember: the method found an element that changes the function by more than 1e-9.
     """
     for params, which in ((b, "b"), (to, "to")):
         symmetry.check(params)
-        for name, tensor in params.items():
-            if tensor.is_floating_point() and not _finite(tensor):
-                raise NotFinite(
-                    f"{name} of {which} holds NaN or infinity", "align models of finite weights"
-                )
+        check_finite(params, which)
     generator = torch.Generator().manual_seed(seed)
     match = (method or WeightMatching())(to, b, symmetry, generator)
+    exactness = kept(match.element, b)
     moved = symmetry.act(match.element, b)
     before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
-        claim="no change of a single space was found that brings the models nearer",
-        verdict=Verdict.TESTED,
+        claim=match.proved or "no change of a single space was found that brings the models nearer",
+        verdict=Verdict.PROVED if match.proved else Verdict.TESTED,
         margin=before - after,
         evidence=dict(match.evidence),
     )
-    return Alignment(match.element, moved, before, after, certificate)
-
-
-def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
-    if not symmetry.chart.steps:
-        return distance(dict(a), dict(b))
-    return distance(symmetry.coordinates(a), symmetry.coordinates(b))
-
-
-def _finite(tensor: Tensor) -> bool:
-    """Whether all entries are finite, in one pass without a copy (NaN stays NaN in extremes)."""
-    return not tensor.numel() or all(bool(torch.isfinite(x)) for x in torch.aminmax(tensor))
+    rounded = rounding(symmetry, match.element, b, moved)
+    return Alignment(match.element, moved, before, after, certificate, exactness, rounded)

@@ -19,8 +19,13 @@ from isthmus.alignment.linear import balance, moments_of
 from isthmus.alignment.problem import Problem
 
 
-def balancing(symmetry: Symmetry, params: Mapping[str, Tensor], sweeps: int = 12) -> Element:
-    """The element that brings ``params`` into the gauge of least norm."""
+def balancing(
+    symmetry: Symmetry, params: Mapping[str, Tensor], sweeps: int = 12, tolerance: float = 1e-6
+) -> Element:
+    """The element that brings ``params`` into the gauge of least norm.
+
+    The last sweep is that in which no log-scale or shear changes by more than ``tolerance``.
+    """
     state = Problem(symmetry, params, params, symmetry.identity())
     for _ in range(sweeps):
         largest = 0.0
@@ -35,7 +40,7 @@ def balancing(symmetry: Symmetry, params: Mapping[str, Tensor], sweeps: int = 12
                 largest = max(largest, float((value - torch.eye(group.size)).abs().max()))
             if value is not None:
                 state.accept({name: value}, state.propose({name: value}))
-        if largest < 1e-6:
+        if largest < tolerance:
             break
     return state.element
 
@@ -51,8 +56,11 @@ def _scales(state: Problem, name: str, group: AbstractMonomial) -> Moves:
     for k in range(group.scales):
         felt = powers[:, k] != 0
         grown = torch.einsum("ek,...kn->e...n", powers, logs)
-        sizes = (table * (2 * grown).exp())[felt].clamp_min(1e-300)
-        logs[..., k, :] += _least(sizes, powers[felt, k])
+        sizes, power = (table * (2 * grown).exp())[felt], powers[felt, k]
+        # A unit that has nothing on one side has no shortest form: it is left as it is.
+        sides = [sizes[side].sum(0) > 1e-200 for side in (power > 0, power < 0) if bool(side.any())]
+        change = _least(sizes.clamp_min(1e-300), power)
+        logs[..., k, :] += torch.where(torch.stack(sides).all(0), change, 0.0)
     return Moves(one.perm, one.signs, logs)
 
 

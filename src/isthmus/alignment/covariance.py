@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.activations import ActivationMatching
+from isthmus.alignment.descent import Descent
 from isthmus.alignment.matcher import Match, Matcher
 from isthmus.alignment.metric import Metric, MetricProblem
 from isthmus.alignment.problem import widened
 from isthmus.alignment.steps import step
-from isthmus.alignment.weights import Descent, WeightMatching
+from isthmus.alignment.weights import WeightMatching
 from isthmus.discovery.contractions import Contraction
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput

@@ -15,10 +15,11 @@ from isthmus.algebra.symmetry import Symmetry
 
 @dataclass(frozen=True)
 class Match:
-    """An element, and how it was found."""
+    """An element, how it was found, and a claim that the search has proved, if any."""
 
     element: Element
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    proved: str = ""
 
 
 class Matcher(Protocol):

@@ -47,6 +47,9 @@ class Classes:
         return (self.target - 2 * c * self.cross + c.square() * self.source).sum(0)
 
 
+FADED = 1e-6
+"""Of its partner's square: at least so much is left of a unit whose best scale would be 0."""
+
 Row: TypeAlias = "tuple[Character, Tensor, Tensor]"
 
 
@@ -134,11 +137,23 @@ def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> T
         if s.dim() == 1 and bool((move.abs() < 1e-14).all()):
             break
 
+    s = _visible(s, power, square, of.target[felt].sum(0))
+
     def worth(at: Tensor) -> Tensor:
         grown = (power * at).exp()
         return (grown.square() * square - grown * linear).sum(0)
 
     return logs[k] + torch.where(worth(s) < (square - linear).sum(0), s, 0.0)
+
+
+def _visible(s: Tensor, power: Tensor, square: Tensor, target: Tensor) -> Tensor:
+    """Log-scales that leave something of a unit: one that speaks against all would vanish."""
+    up = torch.where(power > 0, square, 0.0).sum(0)
+    down = torch.where(power < 0, square, 0.0).sum(0)
+    size = (up + down).clamp_min(1e-300)
+    low = 0.5 * (FADED * target.clamp_min(1e-300) / size).log() / power.abs().min()
+    s = torch.where(down > 0, s, torch.maximum(s, low.clamp_max(0.0)))
+    return torch.where(up > 0, s, torch.minimum(s, -low.clamp_max(0.0)))
 
 
 def _balanced(power: Tensor, square: Tensor, linear: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ def _step(problem: Problem, precision: float) -> float:
         return 0.0
     residual = {n: problem.target[n] - problem.moved[n] for n in problem.moved}
     direction = _solve(derivative, derivative.pull(problem.weighed(residual)), precision)
+    direction = derivative.without_fading(direction)
     largest = max(float(v.abs().max()) for v in direction.values())
     spaces = problem.symmetry.spaces
     for halving in range(8):

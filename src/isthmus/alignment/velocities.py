@@ -15,6 +15,7 @@ from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Group
 from isthmus.algebra.groups.base import along, spread
+from isthmus.alignment.pairs import FADED
 from isthmus.alignment.problem import Occurrence, Problem
 from isthmus.ground import matrices
 
@@ -72,6 +73,31 @@ class Derivative:
             total += -overlap.mT if place.character.dual else overlap
         return _onto(group, total, self.shape(name))
 
+    def without_fading(self, velocity: Velocities) -> Velocities:
+        """Velocities without those that shrink a unit of which next to nothing is left.
+
+        Where a unit speaks against its partner, the nearest scale is 0, which is none.
+        """
+        out = dict(velocity)
+        for name in self.names:
+            if isinstance(self.symmetry.spaces[name].group, AbstractMonomial):
+                here, there = (self._sizes(name, x) for x in ("moved", "target"))
+                faded = (here[0] < 2 * FADED * there[0]) & (here[1] * velocity[name] < 0)
+                out[name] = torch.where(faded, 0.0, velocity[name])
+        return out
+
+    def _sizes(self, name: str, which: str) -> tuple[Tensor, Tensor]:
+        """Squares of what each scale is felt by, and how they grow with it."""
+        group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
+        assert isinstance(group, AbstractMonomial)
+        sums = torch.zeros(2, *batch, group.scales, group.size, dtype=torch.float64)
+        for place in self.problem.places[name]:
+            tensor = getattr(self.problem, which)[place.name]
+            squares = _coordinates(place.block.read(tensor).square(), place).unsqueeze(-2)
+            power = torch.tensor(place.character.scales, dtype=torch.float64).unsqueeze(-1)
+            sums += torch.stack([power.square() * squares, power * squares])
+        return sums[0].flatten(-2), sums[1].flatten(-2)
+
     def precondition(self, velocity: Velocities) -> Velocities:
         """Each space's own normal equations solved, the others held."""
         return {
@@ -86,12 +112,7 @@ class Derivative:
         for name in self.names:
             group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
             if isinstance(group, AbstractMonomial):
-                sums = torch.zeros(*batch, group.scales, group.size, dtype=torch.float64)
-                for place in self.problem.places[name]:
-                    squares = _coordinates(self.read[_key(place)].square(), place)
-                    power = torch.tensor(place.character.scales, dtype=torch.float64).square()
-                    sums += power.unsqueeze(-1) * squares.unsqueeze(-2)
-                found[name] = (sums.flatten(-2),)
+                found[name] = (self._sizes(name, "moved")[0],)
                 continue
             sides = torch.zeros(2, *batch, group.size, group.size, dtype=torch.float64)
             for place in self.problem.places[name]:

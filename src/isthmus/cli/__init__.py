@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.cli import align, barrier, connect, demo, discover, merge
+from isthmus.cli import (
+    align,
+    barrier,
+    canonical,
+    connect,
+    demo,
+    discover,
+    distance,
+    merge,
+    recheck,
+)
 from isthmus.cli.app import app
 
 # In the order of the help.
@@ -13,8 +23,11 @@ for _verb in (
     demo.demo,
     discover.discover,
     align.align,
+    distance.distance,
+    canonical.canonical,
     barrier.barrier,
     merge.merge,
+    recheck.recheck,
 ):
     app.command()(_verb)
 

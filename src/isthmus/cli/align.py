@@ -8,23 +8,11 @@ from typing import Annotated
 import typer
 
 import isthmus.alignment as alignment
-import isthmus.discovery as discovery
-from isthmus.algebra import Symmetry
 from isthmus.alignment.activations import ActivationMatching
 from isthmus.alignment.covariance import CovarianceMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import (
-    claim,
-    example_for,
-    load_checkpoint,
-    load_checkpoints,
-    load_data,
-    load_model,
-    load_symmetry,
-    require_one,
-    thinned,
-)
+from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry, thinned
 from isthmus.cli.options import (
     CheckpointB,
     DataOption,
@@ -40,7 +28,7 @@ from isthmus.cli.options import (
     SymmetryOption,
 )
 from isthmus.cli.showing import show_alignment, show_warnings
-from isthmus.ground import BadInput, Params, save
+from isthmus.ground import BadInput, save
 from isthmus.testing.datasets import batches
 
 
@@ -59,25 +47,31 @@ def align(
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
+    certify: Annotated[
+        bool,
+        typer.Option(
+            "--certify",
+            help="Prove how far from optimal it can be; `recheck` reads it from --json.",
+        ),
+    ] = False,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
     """Align checkpoint B to checkpoint A: other weights, the same function as B."""
     claim(output, force=force, inputs=[b, to])
-    require_one(model, symmetry)
     with screen.progress("align") as step:
         step("reading the graph", 0, 2)
-        if symmetry is not None:
-            group = load_symmetry(symmetry)
-            target, source = load_checkpoints([to, b], group)
-        else:
-            target, source, group = _discovered(str(model), [to, b], example, data)
+        (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)
         step("matching", 1, 2)
         matcher = _matcher(method, model, data, samples, seed, restarts)
         fit = alignment.align(source, to=target, symmetry=group, method=matcher, seed=seed)
+        if certify:
+            fit = fit.certify(source, to=target)
     save(fit.params, output, force=force, inputs=[b, to])
     show_warnings(group)
     show_alignment(fit)
+    if certify:
+        screen.say(str(fit.certificate))
     screen.say(f"wrote {output}")
     found = {
         "before": fit.before,
@@ -110,13 +104,3 @@ def _matcher(
     if method is Method.ACTIVATION:
         return ActivationMatching(load_model(model), runs)
     return CovarianceMatching(load_model(model), runs)
-
-
-def _discovered(
-    model: str, paths: list[Path], example: str | None, data: str | None
-) -> tuple[Params, Params, Symmetry]:
-    """The checkpoints of a model, and its symmetry."""
-    module = load_model(model)
-    target, source = (load_checkpoint(path, module) for path in paths)
-    inputs = example_for(example, load_data(data) if data and not example else None)
-    return target, source, discovery.discover(module, inputs)

@@ -1,4 +1,4 @@
-"""`isthmus merge`: two or more checkpoints aligned to the first and averaged."""
+"""`isthmus merge`: two or more checkpoints moved until all meet, and averaged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ from isthmus.testing.datasets import Dataset, batches
 @verb
 def merge(
     checkpoints: Annotated[
-        list[Path], typer.Argument(metavar="A B ...", help="Two or more; all align to the first.")
+        list[Path],
+        typer.Argument(metavar="A B ...", help="Two to a hundred; the first stays as it is."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The merged checkpoint: .safetensors, .pt.")
@@ -62,7 +63,7 @@ def merge(
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
-    """Average checkpoints of one architecture after aligning all to the first."""
+    """Average checkpoints of one architecture after aligning them all, as the first lies."""
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
     claim(output, force=force, inputs=checkpoints)
@@ -80,25 +81,32 @@ def merge(
             repairer = _repairer(module, dataset, batch_size) if wanted else None
             loaded = [load_checkpoint(path, module) for path in checkpoints]
             group = discovery.discover(module, example_for(example, dataset))
-        fits = []
-        for number, params in enumerate(loaded[1:], 1):
-            step(f"matching {checkpoints[number].name}", number, len(loaded) + 1)
-            fits.append(
-                alignment.align(params, to=loaded[0], symmetry=group, method=method, seed=seed)
-            )
+        step("aligning all", len(loaded), len(loaded) + 1)
+        fits = alignment.align_all(loaded, symmetry=group, method=method, seed=seed)
         step("averaging", len(loaded), len(loaded) + 1)
-        aligned = [loaded[0], *(fit.params for fit in fits)]
-        merged = merging.merge(aligned, method=merging.Average(), repair=repairer)
+        merged = merging.merge(fits.params, method=merging.Average(), repair=repairer)
     save(merged, output, force=force, inputs=checkpoints)
     show_warnings(group)
     rows = [
-        {"checkpoint": str(path), "before": fit.before, "after": fit.after}
-        for path, fit in zip(checkpoints[1:], fits, strict=True)
+        {
+            "checkpoint": str(path),
+            "before": float(fits.before[0, number]),
+            "after": float(fits.after[0, number]),
+        }
+        for number, path in enumerate(checkpoints[1:], 1)
     ]
     for row in rows:
         screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
-    screen.say(f"wrote {output}, the average of {len(aligned)}")
-    return Outcome({"aligned": rows, "repaired": repairer is not None, "output": str(output)})
+    screen.say(f"wrote {output}, the average of {len(loaded)}")
+    found = {
+        "aligned": rows,
+        "before": fits.before.tolist(),
+        "after": fits.after.tolist(),
+        "certificate": fits.certificate.to_json(),
+        "repaired": repairer is not None,
+        "output": str(output),
+    }
+    return Outcome(found)
 
 
 def _unrepaired(symmetry: Symmetry, repair: Repair | None) -> Symmetry:

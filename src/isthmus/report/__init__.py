@@ -4,6 +4,7 @@ from isthmus.report.connect import Settings, connect
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 from isthmus.report.drawing import network_svg
 from isthmus.report.folder import FILES, protect, write_folder
+from isthmus.report.heat import heat_svg, layers_svg, pairs_svg
 from isthmus.report.page import page, require_report
 from isthmus.report.plots import barrier_svg
 from isthmus.report.words import headline, short
@@ -18,8 +19,11 @@ __all__ = [
     "barrier_svg",
     "connect",
     "headline",
+    "heat_svg",
+    "layers_svg",
     "network_svg",
     "page",
+    "pairs_svg",
     "protect",
     "require_report",
     "short",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from isthmus.algebra import Symmetry
-from isthmus.alignment import Alignment, WeightMatching, align
+from isthmus.alignment import Alignment, WeightMatching, align, distance
 from isthmus.discovery import discover, verify
 from isthmus.ground import Certificate, NotASymmetry, Verdict, distances
 from isthmus.landscape import AbstractPath, Barrier, Evaluation, Line, Loss, OrbitPath, barrier
@@ -101,12 +101,15 @@ def connect(
     data = _parts(test, train)
     losses = {split: Loss(model, batches, settings.criterion) for split, batches in data.items()}
     points = _points(settings)
-    count = _Counter(progress, 4 + (sum(points.values()) + 3) * len(data))
+    count = _Counter(progress, 5 + (sum(points.values()) + 3) * len(data))
     for batches in data.values():  # before the work starts
         Loss(model, batches[:1], settings.criterion)(a)
     symmetry, verified = _symmetry(_at(model, a), example, settings, count)
     count.begin("aligning")
     fit = align(b, to=a, symmetry=symmetry, method=settings.method, seed=settings.seed)
+    count.advance()
+    count.begin("measuring the distance of the orbits")
+    apart = distance(a, b, symmetry=symmetry, seed=settings.seed)
     count.advance()
     repair = has_statistics(model) if settings.repair is None else settings.repair
     statistics = _some(data.get("train", data["test"])) if repair else None
@@ -121,6 +124,7 @@ def connect(
         alignment=fit,
         distances_before=distances(a, b),
         distances_after=distances(a, fit.params),
+        orbits=apart,
         barriers=barriers,
         scores=_scores(losses, {"a": a, "b": b, "merged": merged}, count),
         jumps={name: text for jump in paths[HOME].jumps for name, text in jump.moved.items()},

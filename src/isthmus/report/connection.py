@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus.algebra import Symmetry
-from isthmus.alignment import Alignment
+from isthmus.alignment import Alignment, OrbitDistance
 from isthmus.ground import Certificate, Params, Result
 from isthmus.landscape import Barrier, Evaluation
 
@@ -25,6 +25,7 @@ class Connection(Result):
         alignment: How B was moved onto A: element, distances, certificate.
         distances_before: Distance of A from B by parameter.
         distances_after: Distance of A from B′ by parameter.
+        orbits: Distance between the orbits of A and B: the same in whatever coordinates.
         barriers: By part of the data ("test", "train") and path: "naive" (A to B), "aligned"
             (A to B′), "home" (B′ to B along the orbit).
         scores: By part of the data and model: "a", "b", "merged".
@@ -42,6 +43,7 @@ class Connection(Result):
     alignment: Alignment
     distances_before: Mapping[str, float]
     distances_after: Mapping[str, float]
+    orbits: OrbitDistance
     barriers: Mapping[str, Mapping[str, Barrier]]
     scores: Mapping[str, Mapping[str, Evaluation]]
     jumps: Mapping[str, str]

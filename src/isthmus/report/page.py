@@ -12,6 +12,7 @@ from isthmus.report import words
 from isthmus.report.advice import advise
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 from isthmus.report.drawing import network_svg
+from isthmus.report.heat import layers_svg
 from isthmus.report.plots import barrier_svg, chart_data
 
 _PATH_NAMES = {
@@ -63,6 +64,7 @@ def page(connection: Connection) -> str:
         **_content(connection),
         data=Markup(data),
         svg=Markup(barrier_svg(connection)),
+        heat=Markup(layers_svg(connection.orbits)),
         network=Markup(network_svg(connection.symmetry)),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")),
         script=Markup((folder / "script.js").read_text(encoding="utf-8")),
@@ -87,6 +89,7 @@ def _content(connection: Connection) -> dict[str, Any]:
         "score_rows": _score_rows(connection),
         "advice": advise(connection),
         "distance_text": words.distance_text(connection),
+        "orbits_text": words.orbits_text(connection),
         "symmetry_text": words.symmetry_text(connection),
         "symmetry_type": " × ".join(str(space) for space in symmetry.spaces.values()) or "1",
         "spaces": _spaces(connection),

@@ -121,6 +121,19 @@ def distance_text(connection: Connection) -> str:
     )
 
 
+def orbits_text(connection: Connection) -> str:
+    """What the heat map shows."""
+    total = connection.orbits.total
+    return (
+        "How far two checkpoints are apart depends on the coordinates in which each was found. "
+        "The distance between their orbits does not: every model is first brought to the shortest "
+        "point of its orbit, then relabelled, and turned where it may turn. In shares of the "
+        f"models' own size A and B are {percent(total.relative_before)} apart as they are and "
+        f"{percent(total.relative)} between their orbits; 0% is one and the same network, 141% two "
+        "that have nothing in common."
+    )
+
+
 def symmetry_text(connection: Connection) -> str:
     """The size of the group."""
     symmetry = connection.symmetry

@@ -1,5 +1,6 @@
 """What a user names on the command line, turned into objects: models, examples, data, outputs."""
 
+from isthmus.cli.inputs.architecture import load_with_symmetry
 from isthmus.cli.inputs.checkpoints import load_checkpoint
 from isthmus.cli.inputs.data import load_data, thinned
 from isthmus.cli.inputs.examples import Example, example_for, parse_example, placed
@@ -19,6 +20,7 @@ __all__ = [
     "load_data",
     "load_model",
     "load_symmetry",
+    "load_with_symmetry",
     "parse_example",
     "placed",
     "provenance",

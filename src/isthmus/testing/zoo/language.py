@@ -71,13 +71,24 @@ class GptBlock(nn.Module):
 class Gpt(nn.Module):
     """Token and position embeddings, pre-norm blocks, final norm, head without bias."""
 
-    def __init__(self, norm: Callable[[int], nn.Module], blocks: int = 1, tied: bool = False):
+    def __init__(
+        self,
+        norm: Callable[[int], nn.Module],
+        blocks: int = 1,
+        tied: bool = False,
+        *,
+        width: int = 6,
+        heads: int = 2,
+        hidden: int = 8,
+        vocabulary: int = VOCABULARY,
+        positions: int = POSITIONS,
+    ) -> None:
         super().__init__()
-        self.token = nn.Embedding(VOCABULARY, 6)
-        self.position = nn.Parameter(torch.randn(POSITIONS, 6))
-        self.blocks = nn.ModuleList(GptBlock(6, 2, 8, norm) for _ in range(blocks))
-        self.norm = norm(6)
-        self.head = nn.Linear(6, VOCABULARY, bias=False)
+        self.token = nn.Embedding(vocabulary, width)
+        self.position = nn.Parameter(torch.randn(positions, width))
+        self.blocks = nn.ModuleList(GptBlock(width, heads, hidden, norm) for _ in range(blocks))
+        self.norm = norm(width)
+        self.head = nn.Linear(width, vocabulary, bias=False)
         if tied:
             self.head.weight = self.token.weight
 
@@ -102,7 +113,7 @@ class RotaryAttention(nn.Module):
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, width: int, heads: int, kv_heads: int) -> None:
+    def __init__(self, width: int, heads: int, kv_heads: int, positions: int = POSITIONS) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.size = heads, kv_heads, width // heads
         self.q = nn.Linear(width, heads * self.size, bias=False)
@@ -110,7 +121,7 @@ class RotaryAttention(nn.Module):
         self.v = nn.Linear(width, kv_heads * self.size, bias=False)
         self.o = nn.Linear(heads * self.size, width, bias=False)
         frequencies = 10000.0 ** -(torch.arange(0, self.size, 2, dtype=torch.float64) / self.size)
-        angles = torch.outer(torch.arange(POSITIONS, dtype=torch.float64), frequencies)
+        angles = torch.outer(torch.arange(positions, dtype=torch.float64), frequencies)
         self.register_buffer("cos", angles.cos().float(), persistent=False)
         self.register_buffer("sin", angles.sin().float(), persistent=False)
 
@@ -131,10 +142,12 @@ class RotaryAttention(nn.Module):
 class LlamaBlock(nn.Module):
     """Rotary attention, then SwiGLU; both pre-norm and residual."""
 
-    def __init__(self, width: int, heads: int, kv_heads: int, hidden: int) -> None:
+    def __init__(
+        self, width: int, heads: int, kv_heads: int, hidden: int, positions: int = POSITIONS
+    ) -> None:
         super().__init__()
         self.norm1 = RMSNorm(width, 1e-30)
-        self.attention = RotaryAttention(width, heads, kv_heads)
+        self.attention = RotaryAttention(width, heads, kv_heads, positions)
         self.norm2 = RMSNorm(width, 1e-30)
         self.gate = nn.Linear(width, hidden, bias=False)
         self.up = nn.Linear(width, hidden, bias=False)
@@ -154,12 +167,24 @@ class Llama(nn.Module):
     The vocabulary exceeds the width, so that the embeddings span the residual stream.
     """
 
-    def __init__(self, blocks: int, heads: int = 2, kv_heads: int = 1) -> None:
+    def __init__(
+        self,
+        blocks: int,
+        heads: int = 2,
+        kv_heads: int = 1,
+        *,
+        width: int = 8,
+        hidden: int = 6,
+        vocabulary: int = LLAMA_VOCABULARY,
+        positions: int = POSITIONS,
+    ) -> None:
         super().__init__()
-        self.token = nn.Embedding(LLAMA_VOCABULARY, 8)
-        self.blocks = nn.ModuleList(LlamaBlock(8, heads, kv_heads, 6) for _ in range(blocks))
-        self.norm = RMSNorm(8, 1e-30)
-        self.head = nn.Linear(8, LLAMA_VOCABULARY, bias=False)
+        self.token = nn.Embedding(vocabulary, width)
+        self.blocks = nn.ModuleList(
+            LlamaBlock(width, heads, kv_heads, hidden, positions) for _ in range(blocks)
+        )
+        self.norm = RMSNorm(width, 1e-30)
+        self.head = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """(batch, positions) to (batch, positions, vocabulary)."""

@@ -1,0 +1,17 @@
+"""The distance of two models in the gauge of their symmetry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from isthmus.algebra.symmetry import Symmetry
+from isthmus.ground.params import distance
+
+
+def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
+    if not symmetry.chart.steps:
+        return distance(dict(a), dict(b))
+    return distance(symmetry.coordinates(a), symmetry.coordinates(b))

@@ -1,0 +1,160 @@
+"""optimality: how far from optimal an alignment can be, whatever found it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from isthmus.algebra.elements import Element
+from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.optimality.orbit import Share, duals_of, shares, stored_share
+from isthmus.alignment.optimality.stored import digest, seal, symmetry_digest
+from isthmus.alignment.optimality.terms import Term, term
+from isthmus.alignment.problem import Occurrence, Problem
+from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.results import plain
+
+TOLERANCE = 1e-4
+"""Gains below this fraction of the squared distance do not count."""
+_FLOOR = 1e-9
+"""Nor do gains below this fraction of ``TOLERANCE`` times the squared norm of ``a``."""
+
+
+def optimality(
+    symmetry: Symmetry,
+    a: Mapping[str, Tensor],
+    b: Mapping[str, Tensor],
+    element: Element,
+    *,
+    search: Mapping[str, Any] | None = None,
+    widest: int = 2048,
+) -> Certificate:
+    """What is proved of ``|a - g·b|`` at an element, whoever found it.
+
+    Two things are said. For each space: by how much no change of it alone can lower the squared
+    distance, from the duals of an assignment, an overlap that is symmetric and positive, or least
+    squares. Changes of several spaces no two of which share a parameter gain at most the sum of
+    their gaps; of changes of spaces that do, these gaps say nothing. And for the whole group: a
+    distance below which no element comes (`orbit`).
+
+    Args:
+        symmetry: of both models.
+        a: the parameters to meet.
+        b: the parameters that are moved.
+        element: the ``g`` in question.
+        search: how it was found, kept with the evidence; ``distances`` are those of restarts.
+        widest: assignments of more units than this are not solved, and the evidence says so.
+
+    Returns:
+        PROVED where no change of one space gains more than `TOLERANCE` of the squared distance (or
+        no element of the group: then the claim says so), REFUTED where one does, TESTED where the
+        bounds leave it open, as for GL. The evidence is plain data that `recheck` checks.
+    """
+    state = State.of(symmetry, a, b, element)
+    spaces = {n: term(state.problem, n, ps, {n}, widest=widest) for n, ps in state.places.items()}
+    found = assessment(state, spaces, shares(state.problem, widest))
+    evidence: dict[str, Any] = {
+        **found["evidence"],
+        "digests": {"a": digest(a), "b": digest(b), "symmetry": symmetry_digest(symmetry)},
+        "element": element.to_json(),
+        "search": plain(dict(search or {})),
+    }
+    distances = (search or {}).get("distances", [])
+    evidence["spread"] = max(distances) - min(distances) if distances else 0.0
+    claim, verdict, margin = found["claim"], Verdict[found["verdict"]], found["margin"]
+    said = {"claim": claim, "verdict": verdict.name, "margin": margin, "evidence": evidence}
+    evidence["digests"]["certificate"] = seal(said)
+    return Certificate(claim, verdict, margin, evidence)
+
+
+@dataclass(frozen=True)
+class State:
+    """The problem at an element: essential coordinates in float64, and what the free ones leave."""
+
+    problem: Problem
+    left: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        symmetry: Symmetry,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        element: Element,
+    ) -> State:
+        """Both models in coordinates, b moved."""
+        one, two = (
+            {n: t.double() for n, t in symmetry.coordinates(x).items() if t.is_floating_point()}
+            for x in (a, b)
+        )
+        core = symmetry.essential
+        names = [n for n in one if n in core.reps]
+        inside = Element(core, {n: element.values[n] for n in core.spaces})
+        problem = Problem(core, {n: one[n] for n in names}, {n: two[n] for n in names}, inside)
+        left: dict[str, float] = {}
+        for name in one:
+            if name not in core.reps:
+                moved = symmetry.act_on(name, element.values, two[name])
+                (space,) = symmetry.reps[name].spaces
+                left[space] = left.get(space, 0.0) + float((one[name] - moved).square().sum())
+        return cls(problem, left)
+
+    @property
+    def places(self) -> dict[str, list[Occurrence]]:
+        """Where each space that can move acts, each block once."""
+        spaces = self.problem.symmetry.spaces
+        found = {}
+        for name, places in self.problem.places.items():
+            if spaces[name].group.motions and places:
+                once = {(p.name, id(p.block)): p for p in reversed(places)}
+                found[name] = list(reversed(once.values()))
+        return found
+
+
+def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> dict[str, Any]:
+    """The claim, its verdict and the numbers, from terms whose bounds are checked."""
+    problem = state.problem
+    free = {name: Term("free", value) for name, value in state.left.items()}
+    terms = {**spaces, **free}
+    squared = problem.objective + sum(state.left.values())
+    lowest = min(sum(share.bound.bound for share in orbit), squared)
+    scale = max(squared, _FLOOR * problem.objective_size)
+    largest = max((one.gap / scale for one in terms.values()), default=0.0)
+    missed = any(one.sharp and one.gap > TOLERANCE * scale for one in terms.values())
+    distance, bound = math.sqrt(squared), math.sqrt(lowest)
+    if squared - lowest <= TOLERANCE * scale:
+        claim = f"no element of the group lowers the squared distance by {TOLERANCE:.2%}"
+        verdict, margin = Verdict.PROVED, TOLERANCE - (squared - lowest) / scale
+    else:
+        claim = f"no change of a single space lowers the squared distance by {TOLERANCE:.2%}"
+        proved = Verdict.PROVED if largest <= TOLERANCE else Verdict.TESTED
+        verdict, margin = (Verdict.REFUTED if missed else proved), TOLERANCE - largest
+    return {
+        "claim": claim,
+        "verdict": verdict.name,
+        "margin": margin,
+        "evidence": {
+            "distance": distance,
+            "lower_bound": bound,
+            "gap_of_one_space": max((one.gap for one in terms.values()), default=0.0),
+            "spaces": {name: one.to_json() for name, one in terms.items()},
+            "orbit": [share.to_json(problem) for share in orbit],
+        },
+    }
+
+
+def again(state: State, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """The assessment from stored duals: bounds are computed anew, no assignment is solved."""
+    spaces = {
+        name: term(state.problem, name, places, {name}, duals_of(evidence["spaces"][name]))
+        for name, places in state.places.items()
+    }
+    orbit = [stored_share(state.problem, d, duals_of(d)) for d in evidence["orbit"]]
+    blocks = [(place.name, id(place.block)) for share in orbit for place in share.places]
+    if len(set(blocks)) < len(blocks):
+        raise ValueError("a block of the orbit is given twice")
+    return assessment(state, spaces, orbit)

@@ -1,0 +1,82 @@
+"""Duals: numbers u and v that prove how little an assignment can cost.
+
+If ``u_i + v_j ≤ cost_ij`` for all pairs, no assignment costs less than ``Σu + Σv``. At an optimal
+assignment p shortest paths give v for which that is exact: ``v_j - v_p(i) ≤ cost_ij - cost_ip(i)``
+has a solution just where no cycle of exchanges gains (complementary slackness; Jonker and Volgenant
+1987). Whatever v is, ``u_i = min_j cost_ij - v_j`` is feasible: what rounds makes a bound looser,
+not wrong.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from isthmus.alignment import pairs
+from isthmus.alignment.optimality.costs import Costs
+from isthmus.alignment.optimality.floors import PRECISION, floor
+
+
+def dual_bound(costs: Costs, u: Tensor, v: Tensor) -> tuple[float, float]:
+    """What given duals prove: their sum less what they are infeasible by, and the most of that.
+
+    Args:
+        costs: of the pairs.
+        u: of the target units, ``(batch, n)``.
+        v: of the moved units, ``(batch, m)``; one zero where units stay in place.
+    """
+    level = u.unsqueeze(-1) + v.unsqueeze(-2)
+    excess = (level - floor(costs, level)).amax(-1)
+    return float((u - excess).sum() + v.sum()), float(excess.max())
+
+
+def solve(costs: Costs, rounds: int = 3) -> tuple[Tensor, Tensor]:
+    """Duals of the best assignment; the scales of pairs are searched, then certified."""
+    cost = _searched(costs) if costs.powers.shape[1] else costs.least()
+    margin = 2 * PRECISION * costs.target if costs.powers.shape[1] else 0.0
+    for _ in range(rounds):
+        v = torch.stack([_potentials(one) for one in cost])
+        u = (cost - v.unsqueeze(-2) - margin).amin(-1)
+        level = u.unsqueeze(-1) + v.unsqueeze(-2)
+        proved = floor(costs, level)
+        wrong = proved < level
+        if not bool(wrong.any()):
+            break
+        # A local minimum was taken for the best scale of these pairs: their true cost is lower.
+        cost = torch.where(wrong, proved + margin, cost)
+    return u, v
+
+
+def _potentials(cost: Tensor) -> Tensor:
+    """Duals of the columns, by Bellman's iteration on the exchanges of an optimal assignment."""
+    n, m = cost.shape
+    if m == 1:
+        return cost.new_zeros(1)
+    rows, columns = linear_sum_assignment(cost.numpy())
+    order = torch.as_tensor(rows[columns.argsort()])
+    moved = cost[order]
+    exchange = moved - moved.diagonal().unsqueeze(1)
+    v = cost.new_zeros(n)
+    for _ in range(n):
+        better = torch.minimum(v, (v.unsqueeze(1) + exchange).amin(0))
+        if torch.equal(better, v):
+            break
+        v = better
+    return v
+
+
+def _searched(costs: Costs) -> Tensor:
+    """The cost of each pair at the best scales that Newton steps find."""
+    best: Tensor | None = None
+    none = costs.odd[:, :0]
+    for pattern in costs.patterns:
+        of = pairs.Classes(
+            costs.cross(pattern), costs.source, costs.target.unsqueeze(0), costs.powers, none
+        )
+        signs, logs = pairs.fit(of, rounds=4, steps=12)
+        y = of.factor(signs, logs)
+        cost = costs.target + (y.square() * costs.source - 2 * y * of.cross).sum(0)
+        best = cost if best is None else torch.minimum(best, cost)
+    assert best is not None
+    return best
