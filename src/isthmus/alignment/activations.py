@@ -51,7 +51,8 @@ class ActivationMatching:
 
     Args:
         model: the architecture; it is only run, in evaluation mode.
-        batches: pairs (inputs, targets) as of `Loss`; targets are not looked at. Streamed.
+        batches: pairs (inputs, targets) as of `Loss`, read anew at every call; targets are not
+            looked at. Streamed: no more than one batch is held.
         statistic: whether units are compared by covariance or by correlation. Rotations and shears
             mix units, so there both mean the covariance.
         sweeps: the most sweeps over all spaces.
