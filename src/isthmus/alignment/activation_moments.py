@@ -16,7 +16,7 @@ from torch import Tensor
 from isthmus.algebra.reps import Block, Rep
 from isthmus.algebra.spaces import Factor
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.ground import matrices
+from isthmus.ground.matrices import factor
 
 Factors = tuple[Factor, ...]
 
@@ -88,8 +88,7 @@ class Moments:
         one: Params = {}
         two: Params = {}
         for number, factors in enumerate(self.joint):
-            values, vectors = matrices.symmetric(self.covariance(factors))
-            rows = vectors * values.clamp_min(0).sqrt()
+            rows = factor(self.covariance(factors))
             name, units = f"pool {number}", len(rows) // 2
             reps[name] = Rep.of([factors, (Factor(len(rows)),)])
             one[name], two[name] = rows[:units], rows[units:]

@@ -1,9 +1,10 @@
-"""Sizes of units: taken out before units are matched, brought together once they are.
+"""Sizes and shears: taken out before units are matched, brought together once they are.
 
 Where a unit may be scaled, how large it is says nothing of which unit it is. For matched units the
 scales follow from the sizes alone: the least-squares solution of
 ``log |a| - log |b| = Σ_k e_k s_k`` over all places, e being what a place feels of each family. Fits
 by inner products would shrink units that are alike in part only, and so blow up what reads them.
+Shears are treated alike: both models are brought to a form in which only rotations are left.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Moves
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, GeneralLinear, Moves
 from isthmus.algebra.reps import Rep
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.linear import balance, moments_of
 from isthmus.alignment.problem import Problem
 
 TINY = 1e-150
@@ -46,6 +49,27 @@ def _unit_length(symmetry: Symmetry, rep: Rep, x: Tensor, *, every: bool) -> Ten
     ]
     size = wide.square().sum(inside, keepdim=True).sqrt().clamp_min(TINY)
     return (wide / size).reshape(x.shape)
+
+
+def upright(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Element:
+    """The element that takes shears out: to activations that are white, or as large on both sides.
+
+    Where a space shows as it is in some places and as its dual in others (queries and keys), both
+    get the same second moment; where it shows in one way only (values), that moment becomes 1.
+    """
+    problem = Problem(symmetry, params, params, symmetry.identity())
+    values = dict(problem.element.values)
+    for name, space in symmetry.spaces.items():
+        rows = problem.rows(name)
+        if isinstance(space.group, GeneralLinear) and rows:
+            moments = moments_of(rows)
+            plain, dual = moments[2], moments[5]
+            if not bool(dual.any()):
+                dual = torch.linalg.pinv(plain, hermitian=True)
+            elif not bool(plain.any()):
+                plain = torch.linalg.pinv(dual, hermitian=True)
+            values[name] = balance(plain, dual)
+    return Element(symmetry, values)
 
 
 def match_sizes(problem: Problem, rounds: int = 4) -> None:

@@ -2,7 +2,7 @@
 
 After Tatro et al. 2020 and Ainsworth et al. 2023 (their method of activations), over the whole
 group: permutations by assignment, with signs and scales in closed form; rotations by Procrustes;
-shears by least squares; heads as blocks.
+shears by Procrustes between white activations (as canonical correlation does); heads as blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Motion, Moves, monomial
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.activation_moments import Moments
-from isthmus.alignment.activation_sizes import match_sizes, unit_length
+from isthmus.alignment.activation_sizes import match_sizes, unit_length, upright
 from isthmus.alignment.descent import Descent
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.problem import Problem, widened
@@ -51,7 +51,8 @@ class ActivationMatching:
 
     Args:
         model: the architecture; it is only run, in evaluation mode.
-        batches: pairs (inputs, targets) as of `Loss`; targets are not looked at. Streamed.
+        batches: pairs (inputs, targets) as of `Loss`, read anew at every call; targets are not
+            looked at. Streamed: no more than one batch is held.
         statistic: whether units are compared by covariance or by correlation. Rotations and shears
             mix units, so there both mean the covariance.
         sweeps: the most sweeps over all spaces.
@@ -111,11 +112,15 @@ class ActivationMatching:
         """The best element for what is seen: units first, then their scales."""
         symmetry, one, two = moments.standins()
         every = self.statistic is Statistic.CORRELATION
-        alike, other = (unit_length(symmetry, params, every=every) for params in (one, two))
-        rigid = symmetry.restrict([m for m in Motion if m is not Motion.STRETCH])
+        target, source = upright(symmetry, one), upright(symmetry, two)
+        alike = unit_length(symmetry, symmetry.act_all(target, one), every=every)
+        other = unit_length(symmetry, symmetry.act_all(source, two), every=every)
+        bent = (Motion.STRETCH, Motion.SHEAR)
+        rigid = symmetry.restrict([motion for motion in Motion if motion not in bent])
         descent = Descent("activations", Problem(rigid, alike, other, rigid.identity()))
         descent.run(self.sweeps, 1e-9)
-        problem = Problem(symmetry, one, two, symmetry.lift(descent.problem.element))
+        found = ~target @ symmetry.lift(descent.problem.element) @ source
+        problem = Problem(symmetry, one, two, found)
         match_sizes(problem)
         return problem
 

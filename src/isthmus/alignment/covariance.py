@@ -42,7 +42,8 @@ class CovarianceMatching:
 
     Args:
         model: the architecture; it is only run, in evaluation mode.
-        batches: pairs (inputs, targets) as of `Loss`; targets are not looked at. Streamed.
+        batches: pairs (inputs, targets) as of `Loss`, read anew at every call; targets are not
+            looked at. Streamed: no more than one batch is held.
         starts: matchers whose elements are descended from, besides the identity;
             `WeightMatching` and `ActivationMatching` if not given. Each is given two sweeps.
         finish: how many starts, the best after these, are descended to the end.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from isthmus.algebra.groups import Character
 from isthmus.alignment.problem import Occurrence, Problem
-from isthmus.ground import matrices
+from isthmus.ground.matrices import factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +41,8 @@ class Metric:
 
     @cached_property
     def root(self) -> Tensor:
-        """``C^½``: R with ``R Rᵀ = C``, by Cholesky; an input that never varies is a zero of C."""
-        if self.spread.dim() == 1:
-            return self.spread.clamp_min(0).sqrt()
-        size = float(self.spread.diagonal().mean())
-        shifted = self.spread + 1e-14 * size * torch.eye(len(self.spread), dtype=torch.float64)
-        factor, failed = torch.linalg.cholesky_ex(shifted)
-        if not int(failed):
-            root: Tensor = factor
-            return root
-        values, vectors = matrices.symmetric(self.spread)
-        return vectors * values.clamp_min(0).sqrt()
+        """``C^½``: R with ``R Rᵀ = C``."""
+        return self.spread.clamp_min(0).sqrt() if self.spread.dim() == 1 else factor(self.spread)
 
     @cached_property
     def bounds(self) -> tuple[float, float]:

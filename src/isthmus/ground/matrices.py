@@ -30,6 +30,22 @@ def symmetric(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
+def factor(square: Tensor) -> Tensor:
+    """R with ``R Rᵀ = square`` to 1e-12 of each diagonal entry, square positive semidefinite.
+
+    By Cholesky, in the units of the diagonal; rows of which the diagonal is zero are zero.
+    """
+    size = square.diagonal().clamp_min(0).sqrt()
+    back = torch.where(size > 0, 1 / size.clamp_min(1e-300), 0.0)
+    unit = back.unsqueeze(1) * square * back
+    lower, failed = torch.linalg.cholesky_ex(unit + 1e-12 * torch.eye(len(unit), dtype=unit.dtype))
+    if int(failed):
+        values, vectors = symmetric(unit)
+        lower = vectors * values.clamp_min(0).sqrt()
+    out: Tensor = size.unsqueeze(1) * lower
+    return out
+
+
 def triangular(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """``Q, R`` of the QR decomposition."""
     turn, upper = torch.linalg.qr(matrix)
