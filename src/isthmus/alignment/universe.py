@@ -56,12 +56,12 @@ class Universe:
 
     What is minimised is the sum of squared distances over all pairs, with every model at the
     shortest point of its orbit (`isthmus.alignment.minimal`), over permutations, signs and
-    rotations. Over the scales and shears themselves such a sum has no good minimum: all but one
-    model could make what they differ in as short as they like, and in front of a norm a model
-    that is far from the others would shrink to nothing. At shortest points all models have the
-    length that they need, no common one is missed, and the sum does not depend on how a model
-    came to be scaled. In the end all move together to the coordinates of the reference, which
-    comes back as it was.
+    rotations. Over scales and shears such a sum has no good minimum, even with one model held:
+    all the others could make that in which they differ as short as they like, and in front of a
+    norm a model that is far from the others would shrink to nothing. At shortest points nothing
+    can shrink, and the sum does not depend on how a model came to be scaled. In the end all move
+    together to the coordinates of the reference, which comes back as it was; the function of the
+    mean does not depend on which model that is.
 
     Args:
         reference: the model whose coordinates are the common ones.
