@@ -18,7 +18,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.minimal import Minimal, between, compact, minimal
+from isthmus.alignment.minimal import Minimal, compact, minimal
 from isthmus.alignment.problem import Problem
 from isthmus.alignment.representative import representative
 from isthmus.alignment.strategies import Found, Models, check_reference, star
@@ -79,8 +79,9 @@ class Universe:
         """The best of three starts, then rounds.
 
         The starts: a star about the reference, one about the model that is then most central, both
-        by the method; and the representatives of all orbits, which are equal where the models
-        are of one orbit. The rounds are `WeightMatching` from where each model is.
+        by the method, between the models at their shortest points and without scales; and the
+        representatives of all orbits, which are equal where the models are of one orbit. The
+        rounds are `WeightMatching` from where each model is.
 
         Raises:
             BadInput: the reference is the number of no model.
@@ -117,18 +118,16 @@ class Universe:
         generator: torch.Generator,
     ) -> tuple[str, Meeting]:
         """The name of the best start, and the models there."""
-        turns = compact(symmetry)
+        turns = compact(found[0].symmetry)
+        shortest = [one.params(symmetry, given) for one, given in zip(found, models, strict=True)]
         name = "representatives"
         best = Meeting(turns, found, [representative(turns, one.point) for one in found])
         centres = [self.reference]
         while centres and best.objective > _MET * best.size:
             centre = centres.pop()
-            elements = star(centre, models, symmetry, method, generator)
-            places = [
-                between(turns, g, one, found[centre])
-                for g, one in zip(elements, found, strict=True)
-            ]
-            tried = Meeting(turns, found, places)
+            elements = star(centre, shortest, compact(symmetry), method, generator)
+            inner = [Element(turns, {n: g.values[n] for n in turns.spaces}) for g in elements]
+            tried = Meeting(turns, found, inner)
             if centre == self.reference and tried.centre != centre:
                 centres.append(tried.centre)
             if tried.objective < best.objective:
