@@ -9,6 +9,7 @@ import torch
 
 from isthmus.alignment.canonical_forms import Balanced, UnitNorm, canonical
 from isthmus.ground import NotFinite, UnknownName
+from isthmus.testing.zoo import zoo
 
 NAMES = [
     "mlp", "mlp_tanh", "vgg", "gated_swiglu", "attention_separate", "gpt", "llama",
@@ -32,6 +33,15 @@ def test_models_of_one_orbit_come_out_equal(name: str, form, tools: SimpleNamesp
     assert tools.gap(one, canonical(one, symmetry, form)) <= 1e-10
     other = {n: t * 1.01 if t.dim() > 1 else t for n, t in a.items()}
     assert tools.gap(one, canonical(other, symmetry, form)) > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", [one for one in zoo() if not one.needs], ids=str)
+def test_the_whole_zoo_has_canonical_forms(one, tools: SimpleNamespace) -> None:
+    symmetry, a = tools.symmetry_of(one.name), tools.wide(tools.params(one.name))
+    found = [canonical(x, symmetry) for x in (a, symmetry.act(symmetry.sample(seed=5), a))]
+    # Two wide layers in a row without full rank have no shortest point: less is never least.
+    assert (tools.gap(*found) <= 1e-9) == (one.name != "linear_net")
 
 
 def test_a_balanced_unit_is_as_long_before_as_after(tools: SimpleNamespace) -> None:

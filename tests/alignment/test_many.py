@@ -173,6 +173,27 @@ def test_a_subgroup_is_kept_to(tools: SimpleNamespace) -> None:
     assert float(fits.after.sum()) < float(fits.before.sum())
 
 
+def test_the_mean_is_one_function_in_whatever_coordinates(tools: SimpleNamespace) -> None:
+    symmetry, models = tools.symmetry_of("mlp"), strangers("mlp", tools, 3)
+    means = [
+        align_all(models, symmetry=symmetry, method=nothing, strategy=Universe(reference=k)).mean
+        for k in (0, 2)
+    ]
+    one, two = (tools.outputs("mlp", mean) for mean in means)
+    assert tools.gap(*means) > 0.05
+    torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-10)
+
+
+def test_where_nothing_acts_nothing_moves(tools: SimpleNamespace) -> None:
+    symmetry = tools.symmetry_of("mlp").restrict(lambda _: False)
+    models = strangers("mlp", tools, 3)
+    for strategy in (Universe(), Star(), Pairwise()):
+        fits = align_all(models, symmetry=symmetry, strategy=strategy)
+        assert torch.equal(fits.before, fits.after)
+        for before, after in zip(models, fits.params, strict=True):
+            assert all(torch.equal(t, after[n]) for n, t in before.items())
+
+
 def test_the_result_reads_well_and_is_data(tools: SimpleNamespace) -> None:
     symmetry, models = planted("mlp_tanh", tools, 2)
     fits = align_all(models, symmetry=symmetry)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.alignment.align import align
+from isthmus.alignment.canonical_forms import canonical
 from isthmus.alignment.orbit_distance import distance
 from isthmus.alignment.starts import Identity
 from isthmus.alignment.weights import WeightMatching
@@ -69,6 +70,13 @@ def test_a_method_of_ones_own_finds_the_start(tools: SimpleNamespace) -> None:
     assert found.total.relative <= 1e-7
     one, two = (distance(a, b, symmetry=symmetry, method=m) for m in (None, WeightMatching()))
     assert float(two) == pytest.approx(float(one), rel=0.1)
+
+
+def test_where_nothing_acts_it_is_the_plain_distance(tools: SimpleNamespace) -> None:
+    symmetry, (a, b) = tools.symmetry_of("mlp").restrict(lambda _: False), pair("mlp", tools)
+    found = distance(a, b, symmetry=symmetry)
+    assert float(found) == pytest.approx(tools.gauged_distance(symmetry, a, b))
+    assert all(torch.equal(t, a[n]) for n, t in canonical(a, symmetry).items())
 
 
 def test_parts_add_up(tools: SimpleNamespace) -> None:

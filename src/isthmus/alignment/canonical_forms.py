@@ -9,8 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractMonomial, Moves, Value
+from isthmus.algebra.groups import AbstractMonomial, Moves
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.finite import check_finite
 from isthmus.alignment.minimal import Minimal, compact, minimal
@@ -96,9 +95,7 @@ def canonical(
     """
     symmetry.check(params)
     check_finite(params, "the model")
-    found = settled(symmetry, params, form, ordered=ordered)
-    values: dict[str, Value] = {**symmetry.identity().values, **found.element.values}
-    return symmetry.act(Element(symmetry, values), symmetry.canonical(params))
+    return settled(symmetry, params, form, ordered=ordered).params(symmetry, params)
 
 
 def settled(
@@ -108,7 +105,7 @@ def settled(
     found = form(minimal(symmetry, params))
     if not ordered:
         return found
-    turns = compact(symmetry)
+    turns = compact(found.symmetry)
     last = representative(turns, found.point)
     element = found.symmetry.lift(last) @ found.element
     return Minimal(found.whole, element, turns.act_all(last, found.point))

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Motion, Value
+from isthmus.algebra.groups import Motion, Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.canonical import balancing
 from isthmus.alignment.problem import widened
-from isthmus.ground import matrices
 
 
 @dataclass(frozen=True)
@@ -42,34 +41,18 @@ class Minimal:
         """What acts on essential coordinates."""
         return self.element.symmetry
 
+    def params(self, symmetry: Symmetry, given: Mapping[str, Tensor]) -> Params:
+        """The model there: ``given`` moved, in its dtypes."""
+        values: dict[str, Value] = {**symmetry.identity().values, **self.element.values}
+        return symmetry.act(Element(symmetry, values), symmetry.canonical(given))
+
+
+_COMPACT = (Motion.SWAP, Motion.FLIP, Motion.TURN)
+
 
 def compact(symmetry: Symmetry) -> Symmetry:
     """What is left of a symmetry at shortest points: permutations, signs, rotations."""
-    return symmetry.essential.restrict([Motion.SWAP, Motion.FLIP, Motion.TURN])
-
-
-def between(symmetry: Symmetry, g: Element, source: Minimal, target: Minimal) -> Element:
-    """The compact part of what ``g``, from one model to another, does at their shortest points.
-
-    Args:
-        symmetry: the compact symmetry.
-        g: an element of the whole group, with ``g·source`` near ``target``.
-        source: the model that ``g`` moves.
-        target: the model that stays.
-    """
-    core = source.symmetry
-    inner = Element(core, {n: g.values[n] for n in core.spaces})
-    whole = target.element @ inner @ ~source.element
-    values: dict[str, Value] = {}
-    for name, space in symmetry.spaces.items():
-        value, one = whole.values[name], space.group.identity(symmetry.batch(name))
-        if isinstance(space.group, AbstractMonomial):
-            values[name] = value._replace(logs=one.logs)
-        elif isinstance(core.spaces[name].group, GeneralLinear):
-            values[name] = matrices.rotation(value)
-        else:
-            values[name] = value
-    return Element(symmetry, values)
+    return symmetry.restrict(_COMPACT)
 
 
 def minimal(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Minimal:

@@ -14,7 +14,7 @@ from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.canonical_forms import Balanced, settled
 from isthmus.alignment.finite import check_finite
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.minimal import between, compact
+from isthmus.alignment.minimal import compact
 from isthmus.alignment.starts import Identity, Outward, Signature
 from isthmus.alignment.universe import Warm
 from isthmus.alignment.weights import WeightMatching
@@ -118,7 +118,7 @@ def distance(
         a: a model.
         b: another one.
         symmetry: of their architecture.
-        method: finds a start on the representatives; by default there are several.
+        method: finds a start, from the representatives; by default there are several.
         seed: of random starts.
 
     Raises:
@@ -132,12 +132,12 @@ def distance(
     order = sorted((0, 1), key=lambda k: _square(sides[k].point))
     one, two = (sides[k] for k in order)
     generator = torch.Generator().manual_seed(seed)
-    turns = compact(symmetry)
+    turns = compact(one.symmetry)
     search = WeightMatching(starts=(Identity(), Signature(), Outward()))
     if method is not None:
-        first, second = ((a, b)[k] for k in order)
-        g = method(first, second, symmetry, generator).element
-        search = WeightMatching(starts=(Warm(between(turns, g, two, one)),))
+        first, second = (sides[k].params(symmetry, (a, b)[k]) for k in order)
+        g = method(first, second, compact(symmetry), generator).element
+        search = WeightMatching(starts=(Warm(g),))
     k = search(one.point, two.point, turns, generator).element
     met = {**two.whole, **turns.act_all(k, two.point)}
     point = {**one.whole, **one.point}

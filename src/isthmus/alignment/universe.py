@@ -18,7 +18,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.minimal import Minimal, between, compact, minimal
+from isthmus.alignment.minimal import Minimal, compact, minimal
 from isthmus.alignment.problem import Problem
 from isthmus.alignment.representative import representative
 from isthmus.alignment.strategies import Found, Models, check_reference, star
@@ -56,12 +56,12 @@ class Universe:
 
     What is minimised is the sum of squared distances over all pairs, with every model at the
     shortest point of its orbit (`isthmus.alignment.minimal`), over permutations, signs and
-    rotations. Over the scales and shears themselves such a sum has no good minimum: all but one
-    model could make what they differ in as short as they like, and in front of a norm a model
-    that is far from the others would shrink to nothing. At shortest points all models have the
-    length that they need, no common one is missed, and the sum does not depend on how a model
-    came to be scaled. In the end all move together to the coordinates of the reference, which
-    comes back as it was.
+    rotations. Over scales and shears such a sum has no good minimum, even with one model held:
+    all the others could make that in which they differ as short as they like, and in front of a
+    norm a model that is far from the others would shrink to nothing. At shortest points nothing
+    can shrink, and the sum does not depend on how a model came to be scaled. In the end all move
+    together to the coordinates of the reference, which comes back as it was; the function of the
+    mean does not depend on which model that is.
 
     Args:
         reference: the model whose coordinates are the common ones.
@@ -79,8 +79,9 @@ class Universe:
         """The best of three starts, then rounds.
 
         The starts: a star about the reference, one about the model that is then most central, both
-        by the method; and the representatives of all orbits, which are equal where the models
-        are of one orbit. The rounds are `WeightMatching` from where each model is.
+        by the method, between the models at their shortest points and without scales; and the
+        representatives of all orbits, which are equal where the models are of one orbit. The
+        rounds are `WeightMatching` from where each model is.
 
         Raises:
             BadInput: the reference is the number of no model.
@@ -117,18 +118,16 @@ class Universe:
         generator: torch.Generator,
     ) -> tuple[str, Meeting]:
         """The name of the best start, and the models there."""
-        turns = compact(symmetry)
+        turns = compact(found[0].symmetry)
+        shortest = [one.params(symmetry, given) for one, given in zip(found, models, strict=True)]
         name = "representatives"
         best = Meeting(turns, found, [representative(turns, one.point) for one in found])
         centres = [self.reference]
         while centres and best.objective > _MET * best.size:
             centre = centres.pop()
-            elements = star(centre, models, symmetry, method, generator)
-            places = [
-                between(turns, g, one, found[centre])
-                for g, one in zip(elements, found, strict=True)
-            ]
-            tried = Meeting(turns, found, places)
+            elements = star(centre, shortest, compact(symmetry), method, generator)
+            inner = [Element(turns, {n: g.values[n] for n in turns.spaces}) for g in elements]
+            tried = Meeting(turns, found, inner)
             if centre == self.reference and tried.centre != centre:
                 centres.append(tried.centre)
             if tried.objective < best.objective:

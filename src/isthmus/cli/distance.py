@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -26,6 +26,8 @@ from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput
 from isthmus.ground.writing import atomic_write
 from isthmus.report import layers_svg, pairs_svg
+
+Found: TypeAlias = "dict[tuple[int, int], alignment.OrbitDistance]"
 
 
 @verb
@@ -51,7 +53,7 @@ def distance(
     if draw is not None:
         claim(draw, force=force, inputs=checkpoints)
     pairs = list(itertools.combinations(range(len(checkpoints)), 2))
-    found = {}
+    found: Found = {}
     with screen.progress("distance") as step:
         step("reading the graph", 0, len(pairs) + 1)
         params, group = load_with_symmetry(checkpoints, model, symmetry, example, data)
@@ -62,27 +64,34 @@ def distance(
                 params[i], params[j], symmetry=group, method=method, seed=seed
             )
     show_warnings(group)
-    if len(pairs) == 1:
-        screen.say(str(found[0, 1]))
-        picture, outcome = layers_svg(found[0, 1]), found[0, 1].to_json()
-    else:
-        names = _names(checkpoints)
-        table = [[_relative(found, i, j) for j in range(len(names))] for i in range(len(names))]
-        rows = [(n, *(f"{x:.1%}" for x in row)) for n, row in zip(names, table, strict=True)]
-        screen.table("Distances between orbits, in shares of the models' size", ["", *names], rows)
-        picture = pairs_svg(table, names)
-        outcome = {
-            "checkpoints": list(map(str, checkpoints)),
-            "relative": table,
-            "pairs": [{"a": i, "b": j, **found[i, j].to_json()} for i, j in pairs],
-        }
+    picture, outcome = _two(found[0, 1]) if len(pairs) == 1 else _many(checkpoints, found)
     if draw is not None:
         atomic_write(draw, picture)
         screen.say(f"wrote {draw}")
     return Outcome(outcome)
 
 
-def _relative(found: dict[tuple[int, int], alignment.OrbitDistance], i: int, j: int) -> float:
+def _two(found: alignment.OrbitDistance) -> tuple[str, dict[str, Any]]:
+    """Show the layers of a pair; its picture and its data."""
+    screen.say(str(found))
+    return layers_svg(found), found.to_json()
+
+
+def _many(checkpoints: list[Path], found: Found) -> tuple[str, dict[str, Any]]:
+    """Show the table of all pairs; its picture and its data."""
+    names = _names(checkpoints)
+    table = [[_relative(found, i, j) for j in range(len(names))] for i in range(len(names))]
+    rows = [(n, *(f"{x:.1%}" for x in row)) for n, row in zip(names, table, strict=True)]
+    screen.table("Distances between orbits, in shares of the models' size", ["", *names], rows)
+    data = {
+        "checkpoints": list(map(str, checkpoints)),
+        "relative": table,
+        "pairs": [{"a": i, "b": j, **pair.to_json()} for (i, j), pair in found.items()],
+    }
+    return pairs_svg(table, names), data
+
+
+def _relative(found: Found, i: int, j: int) -> float:
     return 0.0 if i == j else found[min(i, j), max(i, j)].total.relative
 
 
