@@ -12,7 +12,13 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import Moves, Permutation, PositiveScaling, SignedPermutation
+from isthmus.algebra.groups import (
+    GeneralLinear,
+    Moves,
+    Permutation,
+    PositiveScaling,
+    SignedPermutation,
+)
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment import Identity, Outward, Random, Signature, WeightMatching, align
 from isthmus.alignment.matcher import Match
@@ -303,3 +309,23 @@ def test_weights_that_make_no_sense_are_refused(
     with pytest.raises(BadInput) as caught:
         align(a, to=a, symmetry=symmetry, method=WeightMatching(weights=weights))
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("name", ["linear_net", "attention_separate", "gpt"])
+@pytest.mark.parametrize("seed", range(3))
+def test_shears_stay_far_from_singular(name: str, seed: int, tools: SimpleNamespace) -> None:
+    symmetry = tools.symmetry_of(name)
+    a, b = tools.independent(name, 2 * seed), tools.independent(name, 2 * seed + 1)
+    fit = align(b, to=a, symmetry=symmetry, method=WeightMatching(starts=(Identity(),), sweeps=5))
+    for space, value in fit.element.values.items():
+        if isinstance(symmetry.spaces[space].group, GeneralLinear):
+            assert float(torch.linalg.cond(value).max()) < 2e5
+    assert fit.kept < 1e-10
+
+
+def test_distances_are_those_that_are_minimised(tools: SimpleNamespace) -> None:
+    """A sigmoid's constant is absorbed by the next bias: there the action is not linear."""
+    symmetry = tools.symmetry_of("mlp_sigmoid")
+    a, b = tools.independent("mlp_sigmoid", 1), tools.independent("mlp_sigmoid", 2)
+    fit = align(b, to=a, symmetry=symmetry)
+    assert fit.certificate.evidence["objective"][-1] ** 0.5 == pytest.approx(fit.after, rel=1e-6)

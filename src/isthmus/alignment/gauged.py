@@ -12,6 +12,6 @@ from isthmus.ground.params import distance
 
 def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
-    if not symmetry.chart.steps:
+    if not symmetry.chart.steps and not any(r.absorbed for r in symmetry.reps.values()):
         return distance(dict(a), dict(b))
     return distance(symmetry.coordinates(a), symmetry.coordinates(b))

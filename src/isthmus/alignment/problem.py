@@ -14,9 +14,13 @@ from functools import cached_property
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import Character, Moves, Value
+from isthmus.algebra.groups import Character, GeneralLinear, Moves, Value
 from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.ground import matrices
+
+FLAT = 1e-5
+"""The smallest singular value of a shear over its largest: undoing it then costs five digits."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,19 @@ class Problem:
         step = Element(self.symmetry, {**self._still, **change})
         self.element = step.compose_on(self.element, touched)
 
+    def _sound(self, change: Mapping[str, Value]) -> bool:
+        """Whether shears stay far from singular: the nearest matrix may be so, which is none."""
+        for name, value in change.items():
+            if isinstance(self.symmetry.spaces[name].group, GeneralLinear):
+                sizes = matrices.singular_values(value @ self.element.values[name])
+                if not bool((sizes[..., -1] > FLAT * sizes[..., 0]).all()):
+                    return False
+        return True
+
     def try_change(self, change: Mapping[str, Value], tolerance: float) -> float:
         """Take a proposal if it lowers the distance; returns by how much."""
+        if not self._sound(change):
+            return 0.0
         moved = self.propose(change)
         before = self.cost(list(moved))
         kept = {name: self.moved[name] for name in moved}

@@ -24,6 +24,12 @@ def singular(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return left, values, right
 
 
+def singular_values(matrix: Tensor) -> Tensor:
+    """``(*batch, n)``, falling."""
+    out: Tensor = torch.linalg.svdvals(matrix)
+    return out
+
+
 def symmetric(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, rising, and eigenvectors of a symmetric matrix."""
     values, vectors = torch.linalg.eigh(matrix)
