@@ -56,7 +56,7 @@ class CovarianceMatching:
     starts: tuple[Matcher, ...] | None = None
     finish: int = 1
     sweeps: int = 100
-    tolerance: float = 1e-5
+    tolerance: float = 1e-4
 
     def __call__(
         self,
