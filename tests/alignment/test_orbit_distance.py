@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.alignment.align import align
-from isthmus.alignment.canonical_forms import canonical
+from isthmus.alignment.forms.canonical import canonical
 from isthmus.alignment.orbit_distance import distance
-from isthmus.alignment.starts import Identity
+from isthmus.alignment.starts.start import Identity
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground import NotFinite
 

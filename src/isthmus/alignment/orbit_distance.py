@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.canonical_forms import Balanced, settled
 from isthmus.alignment.finite import check_finite
+from isthmus.alignment.forms.canonical import Balanced, settled
+from isthmus.alignment.forms.minimal import compact
+from isthmus.alignment.many.universe import Warm
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.minimal import compact
-from isthmus.alignment.starts import Identity, Outward, Signature
-from isthmus.alignment.universe import Warm
+from isthmus.alignment.starts.outward import Outward
+from isthmus.alignment.starts.signature import Signature
+from isthmus.alignment.starts.start import Identity
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.results import Result
 

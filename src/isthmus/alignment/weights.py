@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.descent import ONE_ORBIT, Descent
 from isthmus.alignment.matcher import Match
-from isthmus.alignment.meeting import Meeting
-from isthmus.alignment.starts import Identity, Outward, Random, Signature, Start
+from isthmus.alignment.matching.descent import ONE_ORBIT, Descent
+from isthmus.alignment.matching.meeting import Meeting
+from isthmus.alignment.starts.outward import Outward
+from isthmus.alignment.starts.signature import Signature
+from isthmus.alignment.starts.start import Identity, Random, Start
 from isthmus.ground.errors import BadInput, closest
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import isthmus.alignment as alignment
-from isthmus.alignment.activations import ActivationMatching
-from isthmus.alignment.covariance import CovarianceMatching
+from isthmus.alignment.data.activations import ActivationMatching
+from isthmus.alignment.data.covariance import CovarianceMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
 from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry, thinned

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.orbit import Share, duals_of, shares, stored_share
 from isthmus.alignment.optimality.stored import digest, seal, symmetry_digest
 from isthmus.alignment.optimality.terms import Term, term
-from isthmus.alignment.problem import Occurrence, Problem
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.results import plain
 

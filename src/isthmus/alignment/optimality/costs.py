@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.freedom import Freedom, moving, overlaps
-from isthmus.alignment.problem import Occurrence, Problem
 
 
 @dataclass(frozen=True)

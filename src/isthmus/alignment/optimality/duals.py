@@ -13,7 +13,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from isthmus.alignment import pairs
+from isthmus.alignment.matching import pairs
 from isthmus.alignment.optimality.costs import Costs
 from isthmus.alignment.optimality.floors import PRECISION, floor
 

@@ -15,8 +15,8 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
+from isthmus.alignment.matching.problem import Occurrence, Problem, widened
 from isthmus.alignment.optimality.costs import Costs, costs_of
-from isthmus.alignment.problem import Occurrence, Problem, widened
 from isthmus.ground.errors import BadInput
 
 

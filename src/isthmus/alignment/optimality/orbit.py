@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from isthmus.algebra.groups import AbstractMonomial
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import costs_of
 from isthmus.alignment.optimality.freedom import Freedom, moving
 from isthmus.alignment.optimality.spectra import side_of, spectral_bound
 from isthmus.alignment.optimality.terms import Duals, Term, spectral, squared_distance, term
-from isthmus.alignment.problem import Occurrence, Problem
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractRotation
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import rows_of
-from isthmus.alignment.problem import Occurrence, Problem
 from isthmus.ground import matrices
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, GeneralLinear
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import Costs, costs_of
 from isthmus.alignment.optimality.duals import dual_bound, solve
 from isthmus.alignment.optimality.freedom import Freedom, moving
@@ -19,7 +20,6 @@ from isthmus.alignment.optimality.spectra import (
     spectral_bound,
     turning_gain,
 )
-from isthmus.alignment.problem import Occurrence, Problem
 
 Duals = tuple[Tensor, Tensor]
 

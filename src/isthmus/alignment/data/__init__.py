@@ -1,0 +1,1 @@
+"""Matching by what the models do on data."""

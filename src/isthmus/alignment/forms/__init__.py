@@ -1,0 +1,1 @@
+"""One representative of an orbit: balanced, of least norm, in a canonical order."""

@@ -1,0 +1,1 @@
+"""The field's own forms of symmetries and permutations."""

@@ -1,0 +1,1 @@
+"""Descending the loss through the group."""

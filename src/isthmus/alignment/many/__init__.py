@@ -1,0 +1,1 @@
+"""Many models moved into one universe."""

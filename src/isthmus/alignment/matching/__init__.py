@@ -1,0 +1,1 @@
+"""The matching problem and how it is descended: steps, circuits, signs, polish."""

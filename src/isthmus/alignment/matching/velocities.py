@@ -1,0 +1,176 @@
+"""How the moved parameters change along the Lie algebra, and the adjoint of that.
+
+One velocity per space, ``(*batch, lie_dim)``. `push` takes velocities to changes of parameters,
+``X ↦ d/ds exp(sX)·w``; `pull` takes changes of parameters to velocities. Scales act on one
+coordinate at a time and are kept diagonal; all others act by their generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Group
+from isthmus.algebra.groups.base import along, spread
+from isthmus.alignment.matching.pairs import FADED
+from isthmus.alignment.matching.problem import Occurrence, Problem
+from isthmus.ground import matrices
+
+Velocities = dict[str, Tensor]
+
+
+class Derivative:
+    """The derivative of the action at the moved parameters of a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.symmetry = problem, problem.symmetry
+        self.names = [
+            n for n, s in self.symmetry.spaces.items() if s.group.lie_dim and problem.places[n]
+        ]
+        # Each place is read once; places of one parameter that share a block share the reading.
+        self.read = {
+            _key(place): place.block.read(problem.moved[place.name])
+            for name in self.names
+            for place in problem.places[name]
+        }
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of one velocity."""
+        return (*self.symmetry.batch(name), self.symmetry.spaces[name].group.lie_dim)
+
+    def push(self, velocity: Velocities) -> dict[str, Tensor]:
+        """The change of every parameter that is acted on."""
+        out: dict[str, Tensor] = {}
+        for name in self.names:
+            rate = _rate(self.symmetry.spaces[name].group, velocity[name])
+            for place in self.problem.places[name]:
+                if place.name not in out:
+                    out[place.name] = torch.zeros_like(self.problem.moved[place.name])
+                whole, change = out[place.name], rate(self.read[_key(place)], place)
+                place.block.write(whole, place.block.read(whole) + change)
+        return out
+
+    def pull(self, change: Mapping[str, Tensor]) -> Velocities:
+        """The adjoint of `push`."""
+        return {name: self._pull(name, change) for name in self.names}
+
+    def _pull(self, name: str, change: Mapping[str, Tensor]) -> Tensor:
+        group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
+        if isinstance(group, AbstractMonomial):
+            out = torch.zeros(*batch, group.scales, group.size, dtype=torch.float64)
+            for place in self.problem.places[name]:
+                overlap = place.block.read(change[place.name]) * self.read[_key(place)]
+                summed = _coordinates(overlap, place)
+                power = torch.tensor(place.character.scales, dtype=torch.float64)
+                out += power.unsqueeze(-1) * summed.unsqueeze(-2)
+            return out.flatten(-2)
+        total = torch.zeros(*batch, group.size, group.size, dtype=torch.float64)
+        for place in self.problem.places[name]:
+            overlap = place.rows(change[place.name]) @ place.rows(self.problem.moved[place.name]).mT
+            total += -overlap.mT if place.character.dual else overlap
+        return _onto(group, total, self.shape(name))
+
+    def without_fading(self, velocity: Velocities) -> Velocities:
+        """Velocities without those that shrink a unit of which next to nothing is left.
+
+        Where a unit speaks against its partner, the nearest scale is 0, which is none.
+        """
+        out = dict(velocity)
+        for name in self.names:
+            if isinstance(self.symmetry.spaces[name].group, AbstractMonomial):
+                here, there = (self._sizes(name, x) for x in ("moved", "target"))
+                faded = (here[0] < 2 * FADED * there[0]) & (here[1] * velocity[name] < 0)
+                out[name] = torch.where(faded, 0.0, velocity[name])
+        return out
+
+    def _sizes(self, name: str, which: str) -> tuple[Tensor, Tensor]:
+        """Squares of what each scale is felt by, and how they grow with it."""
+        group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
+        assert isinstance(group, AbstractMonomial)
+        sums = torch.zeros(2, *batch, group.scales, group.size, dtype=torch.float64)
+        for place in self.problem.places[name]:
+            tensor = getattr(self.problem, which)[place.name]
+            squares = _coordinates(place.block.read(tensor).square(), place).unsqueeze(-2)
+            power = torch.tensor(place.character.scales, dtype=torch.float64).unsqueeze(-1)
+            sums += torch.stack([power.square() * squares, power * squares])
+        return sums[0].flatten(-2), sums[1].flatten(-2)
+
+    def precondition(self, velocity: Velocities) -> Velocities:
+        """Each space's own normal equations solved, the others held."""
+        return {
+            name: _solved(self.symmetry.spaces[name].group, parts, velocity[name])
+            for name, parts in self._own.items()
+        }
+
+    @cached_property
+    def _own(self) -> dict[str, tuple[Tensor, ...]]:
+        """What each space's own normal equations are made of."""
+        found: dict[str, tuple[Tensor, ...]] = {}
+        for name in self.names:
+            group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
+            if isinstance(group, AbstractMonomial):
+                found[name] = (self._sizes(name, "moved")[0],)
+                continue
+            sides = torch.zeros(2, *batch, group.size, group.size, dtype=torch.float64)
+            for place in self.problem.places[name]:
+                rows = place.rows(self.problem.moved[place.name])
+                sides[int(place.character.dual)] += rows @ rows.mT
+            if isinstance(group, AbstractRotation):  # skew X: X C is felt as (X C + C X) / 2
+                sides = sides.sum(0, keepdim=True).expand_as(sides) / 2
+            found[name] = (*matrices.symmetric(sides[0]), *matrices.symmetric(sides[1]))
+        return found
+
+
+def _key(place: Occurrence) -> tuple[str, int]:
+    return place.name, id(place.block)
+
+
+def _rate(group: Group, velocity: Tensor) -> Callable[[Tensor, Occurrence], Tensor]:
+    """How a block changes where a space moves with a velocity."""
+    if isinstance(group, AbstractMonomial):
+        logs = velocity.reshape(*velocity.shape[:-1], group.scales, group.size)
+
+        def grown(x: Tensor, place: Occurrence) -> Tensor:
+            power = torch.tensor(place.character.scales, dtype=velocity.dtype)
+            felt = torch.einsum("...sn,s->...n", logs, power)
+            return x * spread(felt, [*place.over, place.dim], x.dim())
+
+        return grown
+    matrix = group.generator(velocity)
+
+    def turned(x: Tensor, place: Occurrence) -> Tensor:
+        felt = -matrix.mT if place.character.dual else matrix
+        return along(felt, x, place.dim, place.over)
+
+    return turned
+
+
+def _coordinates(x: Tensor, place: Occurrence) -> Tensor:
+    """Sums over all dimensions of a block but those of the space and of what indexes it."""
+    kept = [*place.over, place.dim]
+    rest = [d for d in range(x.dim()) if d not in kept]
+    summed = x.sum(rest) if rest else x
+    order = sorted(kept)
+    return summed.permute([order.index(d) for d in kept]).double()
+
+
+def _onto(group: Group, matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The adjoint of ``group.generator``."""
+    zero = torch.zeros(shape, dtype=torch.float64)
+    found: Tensor = torch.func.vjp(group.generator, zero)[1](matrix)[0]
+    return found
+
+
+def _solved(group: Group, parts: tuple[Tensor, ...], velocity: Tensor) -> Tensor:
+    """A velocity, divided by what its own space's normal equations multiply it with."""
+    if isinstance(group, AbstractMonomial):
+        (sums,) = parts
+        return velocity / sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
+    one, basis, two, other = parts
+    sums = two.unsqueeze(-1) + one.unsqueeze(-2)
+    sums = sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
+    inside = other.mT @ group.generator(velocity) @ basis
+    return _onto(group, other @ (inside / sums) @ basis.mT, tuple(velocity.shape))

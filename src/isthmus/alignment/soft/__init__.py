@@ -1,0 +1,1 @@
+"""Relaxed permutations of all spaces at once: Frank–Wolfe and Sinkhorn."""

@@ -1,0 +1,1 @@
+"""Where coordinate descent begins."""

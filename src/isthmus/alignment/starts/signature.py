@@ -1,0 +1,83 @@
+"""Signatures: what a unit looks like when the order of all other units is forgotten.
+
+In a canonical gauge two models of one orbit have the same signatures up to the order of units, so
+an assignment on signatures undoes a planted permutation at once; for other pairs it is a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from isthmus.algebra.elements import Element
+from isthmus.algebra.groups import AbstractMonomial, Moves
+from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.forms.balancing import balancing
+from isthmus.alignment.matching.parities import settle_signs
+from isthmus.alignment.matching.problem import Occurrence, Problem
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Begin with matched signatures of both models in their canonical gauges."""
+
+    def __call__(
+        self,
+        symmetry: Symmetry,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        generator: torch.Generator,
+    ) -> Problem:
+        """``h_a⁻¹ p h_b`` with balancing elements h and permutations p, then all signs."""
+        target, source = balancing(symmetry, a), balancing(symmetry, b)
+        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
+        problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
+        settle_signs(problem)
+        return problem
+
+
+def by_signature(problem: Problem) -> Element:
+    """The permutations that match signatures, in every space that is not indexed by another."""
+    symmetry = problem.symmetry
+    values = dict(symmetry.identity().values)
+    for name, space in symmetry.spaces.items():
+        group = space.group
+        if not isinstance(group, AbstractMonomial) or not group.swaps or space.over:
+            continue
+        cost = torch.zeros(space.size, space.size, dtype=torch.float64)
+        for place in problem.places[name]:
+            one = signature(problem, place, problem.target[place.name])
+            two = signature(problem, place, problem.moved[place.name])
+            cost += torch.cdist(one, two).square()
+        one_value = group.identity()
+        perm = torch.as_tensor(linear_sum_assignment(cost.numpy())[1])
+        values[name] = Moves(perm, one_value.signs, one_value.logs)
+    return Element(symmetry, values)
+
+
+def signature(problem: Problem, place: Occurrence, tensor: Tensor) -> Tensor:
+    """``(size, features)``: invariant under everything that other spaces may do."""
+    x = place.block.read(tensor).double()
+    factors = place.block.factors
+    spaces = problem.symmetry.spaces
+    groups = {f.space: spaces[f.space].group for f in factors if f.space is not None}
+    signed = any(not isinstance(g, AbstractMonomial) or g.flips for g in groups.values())
+    fixed = [d for d, f in enumerate(factors) if f.space is None]
+    turning = [
+        d
+        for d, f in enumerate(factors)
+        if d != place.dim
+        and f.space is not None
+        and not isinstance(groups[f.space], AbstractMonomial)
+    ]
+    if turning:
+        x = x.square().sum(turning, keepdim=True).sqrt()
+    x = x.abs() if signed else x
+    loose = [d for d in range(len(factors)) if d not in fixed and d != place.dim]
+    x = x.permute([place.dim, *fixed, *loose])
+    x = x.reshape(*x.shape[: 1 + len(fixed)], -1)
+    return x.sort(-1).values.flatten(1)
