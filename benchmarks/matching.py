@@ -1,4 +1,8 @@
-"""Matching: aligning two random 784-512-512-512-10 ReLU networks, side by side with `rebasin`.
+"""Matching: aligning two networks, side by side with `rebasin`.
+
+The networks: ``mlp``, 784-512-512-512-10, ReLU, at random; ``trained``, the same after two epochs
+on Fashion-MNIST; ``wrn``, a WideResNet-22-4 with group norm (one group), 4.3 million parameters, at
+random.
 
 Both libraries run as worker processes of one program, in turn on every pair, so that a busy moment
 of the machine meets both. `rebasin` lives in an environment of its own under ``.envs/``, made on
@@ -29,6 +33,7 @@ WAYS = {
     "rebasin": "rebasin 0.0.47",
     "once": "isthmus, permutations, one start",
     "default": "isthmus, permutations, default",
+    "wolfe": "isthmus, permutations, Frank-Wolfe",
     "whole": "isthmus, whole group, default",
 }
 
@@ -36,13 +41,17 @@ WAYS = {
 def main(words: list[str]) -> None:
     """Run both workers in alternation and print the table."""
     parser = options(__doc__, runs=3)
+    parser.add_argument("--net", choices=("mlp", "trained", "wrn"), default="mlp")
     parser.add_argument("--pairs", type=int, default=5, help="pairs; the first has seeds 0 and 1")
     parser.add_argument("--whole", type=int, default=1, help="pairs for the whole group, run once")
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has rebasin")
     chosen = parser.parse_args(words)
     peer = chosen.peer or make_peer()
+    if chosen.net == "trained":
+        for seed in range(2 * chosen.pairs):
+            network("trained", seed)  # once, for all workers
     workers = {
-        way: Worker(peer if way == "rebasin" else sys.executable, way, chosen.threads)
+        way: Worker(peer if way == "rebasin" else sys.executable, way, chosen.net, chosen.threads)
         for way in WAYS
     }
     found: list[dict[str, Any]] = []
@@ -114,9 +123,9 @@ def make_peer() -> str:
 class Worker:
     """A process that matches one pair whenever it is asked."""
 
-    def __init__(self, python: str, way: str, threads: int) -> None:
+    def __init__(self, python: str, way: str, net: str, threads: int) -> None:
         self.process = subprocess.Popen(
-            [python, str(Path(__file__).resolve()), way],
+            [python, str(Path(__file__).resolve()), way, net],
             env=environment(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -141,18 +150,11 @@ class Worker:
         self.process.wait(timeout=60)
 
 
-def work(way: str) -> None:
+def work(way: str, net: str) -> None:
     """The worker's side: a pair's number on each line in, a line of JSON out."""
     import torch
-    from torch import nn
 
-    def network(seed: int) -> nn.Module:
-        torch.manual_seed(seed)
-        sizes = (784, 512, 512, 512, 10)
-        layers: list[nn.Module] = []
-        for n, m in pairwise(sizes):
-            layers += [nn.Linear(n, m), nn.ReLU()]
-        return nn.Sequential(*layers[:-1]).eval()
+    example = (4, 3, 32, 32) if net == "wrn" else (16, 784)
 
     def apart(a: Any, b: Any) -> float:
         return float(sum((a[n] - b[n]).double().square().sum() for n in a) ** 0.5)
@@ -160,9 +162,9 @@ def work(way: str) -> None:
     match = _rebasin if way == "rebasin" else _isthmus(way)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
-        a, b = network(2 * int(line)), network(2 * int(line) + 1)
+        a, b = network(net, 2 * int(line)), network(net, 2 * int(line) + 1)
         before = apart(a.state_dict(), b.state_dict())
-        x = torch.randn(16, 784)
+        x = torch.randn(example)
         with torch.no_grad():
             expected = b(x)
         tracing, matching, cpu, moved = match(a, b, x)
@@ -173,6 +175,71 @@ def work(way: str) -> None:
         times = {"tracing": tracing, "matching": matching, "cpu": cpu}
         distances = {"before": before, "after": after, "error": error}
         print(json.dumps({**times, **distances}), file=answers, flush=True)
+
+
+def network(net: str, seed: int) -> Any:
+    """One of the networks."""
+    import torch
+
+    torch.manual_seed(seed)
+    made = wide_resnet() if net == "wrn" else mlp()
+    return _trained(made, seed) if net == "trained" else made.eval()
+
+
+def mlp() -> Any:
+    """784-512-512-512-10, ReLU."""
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for n, m in pairwise((784, 512, 512, 512, 10)):
+        layers += [nn.Linear(n, m), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _trained(model: Any, seed: int) -> Any:
+    """After two epochs on Fashion-MNIST; kept under ``.trained/`` for all workers."""
+    import torch
+
+    place = HERE / ".trained" / f"mlp-{seed}.pt"
+    if not place.exists():
+        from isthmus.testing.datasets import load
+        from isthmus.testing.training import train
+
+        data = load("fashion-mnist")
+        train(model, data.x_train.flatten(1), data.y_train, epochs=2, batch=128, lr=1e-3, seed=seed)
+        place.parent.mkdir(exist_ok=True)
+        torch.save(model.state_dict(), place)
+    model.load_state_dict(torch.load(place, weights_only=True))
+    return model.eval()
+
+
+def wide_resnet(depth: int = 22, factor: int = 4) -> Any:
+    """Zagoruyko and Komodakis 2016, with group norm of one group in place of batch norm."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, inner: int, outer: int, stride: int) -> None:
+            super().__init__()
+            self.norm1, self.norm2 = nn.GroupNorm(1, inner), nn.GroupNorm(1, outer)
+            self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+            self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+            same = inner == outer
+            self.skip = nn.Identity() if same else nn.Conv2d(inner, outer, 1, stride, bias=False)
+
+        def forward(self, x: Any) -> Any:
+            y = torch.relu(self.norm1(x))
+            return self.skip(y) + self.conv2(torch.relu(self.norm2(self.conv1(y))))
+
+    widths = (16, *(16 * factor * 2**k for k in range(3)))
+    blocks = [
+        Block(widths[k] if i == 0 else widths[k + 1], widths[k + 1], 2 if i == 0 and k else 1)
+        for k in range(3)
+        for i in range((depth - 4) // 6)
+    ]
+    first = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+    head = [nn.GroupNorm(1, widths[-1]), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(first, *blocks, *head, nn.Linear(widths[-1], 10))
 
 
 def _rebasin(a: Any, b: Any, x: Any) -> tuple[float, float, float, Any]:
@@ -187,7 +254,7 @@ def _rebasin(a: Any, b: Any, x: Any) -> tuple[float, float, float, Any]:
 
 def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, Any]]:
     from isthmus.algebra.groups import Permutation
-    from isthmus.alignment import Outward, WeightMatching, align
+    from isthmus.alignment import FrankWolfe, Outward, WeightMatching, align
     from isthmus.discovery import discover
 
     def match(a: Any, b: Any, x: Any) -> tuple[float, float, float, Any]:
@@ -196,7 +263,8 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, A
             return symmetry if way == "whole" else symmetry.restrict(Permutation)
 
         once = WeightMatching(starts=(Outward(),), tolerance=1e-4)
-        method = once if way == "once" else WeightMatching()
+        ways = {"once": once, "wolfe": FrankWolfe(matching=once, shares=(0.2,))}
+        method = ways.get(way, WeightMatching())
         tracing, symmetry = timed(trace)
         params = {n: t.clone() for n, t in a.state_dict().items()}
         moving = {n: t.clone() for n, t in b.state_dict().items()}
@@ -209,4 +277,4 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, A
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        work(sys.argv[1])
+        work(sys.argv[1], sys.argv[2])

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import Character
+
+
+def combined(logs: Tensor, powers: Sequence[int]) -> Tensor:
+    """``Σ_k powers[k] logs[..., k, :]``; most powers are 0, 1 or -1, and so few are multiplied."""
+    parts = [
+        logs[..., k, :] if power == 1 else power * logs[..., k, :]
+        for k, power in enumerate(powers)
+        if power
+    ]
+    return sum(parts[1:], parts[0]) if parts else torch.zeros_like(logs[..., 0, :])
 
 
 class Moves(NamedTuple):
@@ -40,8 +51,7 @@ class Moves(NamedTuple):
         """The diagonal part as a character feels it, ``(*batch, n)``; None where it is all ones."""
         felt: Tensor | None = None
         if any(character.scales):
-            power = torch.tensor(character.scales, dtype=self.logs.dtype)
-            felt = torch.exp(torch.einsum("...sn,s->...n", self.logs, power))
+            felt = torch.exp(combined(self.logs, character.scales))
         if any(k % 2 for k in character.flips):
             odd = [i for i, k in enumerate(character.flips) if k % 2]
             sign = self.signs[..., odd, :].prod(-2)

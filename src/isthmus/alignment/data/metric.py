@@ -147,6 +147,10 @@ class MetricProblem(Problem):
         names = [n for n in (metric.weight, metric.bias) if n is not None]
         return {n: self.target[n] - self.moved[n] for n in names}
 
+    def condensed(self) -> Problem:
+        """Itself: in a metric, squares do not add up entry by entry."""
+        return self
+
     def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """``D C + (d + D μ) μᵀ`` for weights and ``d + D μ`` for biases; all else as it is."""
         out = dict(change)

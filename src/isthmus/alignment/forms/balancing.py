@@ -15,6 +15,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Moves, Value
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.condensed import condensed
 from isthmus.alignment.matching.linear import balance, moments_of
 from isthmus.alignment.matching.problem import Problem
 
@@ -26,11 +27,14 @@ def balancing(
 
     The last sweep is that in which no log-scale or shear changes by more than ``tolerance``.
     """
-    state = Problem(symmetry, params, params, symmetry.identity())
+    small, sizes = condensed(symmetry, params)
+    state = Problem(small, sizes, sizes, small.identity())
     for _ in range(sweeps):
         largest = 0.0
         for name, space in symmetry.spaces.items():
             group = space.group
+            if not state.places[name]:
+                continue
             value: Value | None = None
             if isinstance(group, AbstractMonomial) and group.scales:
                 value = _scales(state, name, group)
@@ -42,7 +46,7 @@ def balancing(
                 state.accept({name: value}, state.propose({name: value}))
         if largest < tolerance:
             break
-    return state.element
+    return Element(symmetry, state.element.values)
 
 
 def _scales(state: Problem, name: str, group: AbstractMonomial) -> Moves:

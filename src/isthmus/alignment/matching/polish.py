@@ -40,7 +40,8 @@ def _step(problem: Problem, precision: float) -> float:
     if not derivative.names:
         return 0.0
     residual = {n: problem.target[n] - problem.moved[n] for n in problem.moved}
-    direction = _solve(derivative, derivative.pull(problem.weighed(residual)), precision)
+    right = derivative.pull(problem.weighed(residual))
+    direction = _solve(Derivative(problem.condensed()), right, precision)
     direction = derivative.without_fading(direction)
     largest = max(float(v.abs().max()) for v in direction.values())
     spaces = problem.symmetry.spaces

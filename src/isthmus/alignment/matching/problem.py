@@ -17,6 +17,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Character, GeneralLinear, Moves, Value
 from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.matching.condensed import condensed
 from isthmus.ground import matrices
 
 FLAT = 1e-5
@@ -145,6 +146,11 @@ class Problem:
     def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """A change of parameters in the metric of the cost, half of whose gradient it is."""
         return change
+
+    def condensed(self) -> Problem:
+        """A smaller one with the same normal equations at the current element."""
+        symmetry, moved = condensed(self.symmetry, self.moved)
+        return Problem(symmetry, moved, moved, symmetry.identity())
 
     def cost(self, names: Sequence[str]) -> float:
         """The squared distance over some parameters."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Group
 from isthmus.algebra.groups.base import along, spread
+from isthmus.algebra.groups.moves import combined
 from isthmus.alignment.matching.pairs import FADED
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.ground import matrices
@@ -64,8 +65,9 @@ class Derivative:
             for place in self.problem.places[name]:
                 overlap = place.block.read(change[place.name]) * self.read[_key(place)]
                 summed = _coordinates(overlap, place)
-                power = torch.tensor(place.character.scales, dtype=torch.float64)
-                out += power.unsqueeze(-1) * summed.unsqueeze(-2)
+                for k, power in enumerate(place.character.scales):
+                    if power:
+                        out[..., k, :] += power * summed
             return out.flatten(-2)
         total = torch.zeros(*batch, group.size, group.size, dtype=torch.float64)
         for place in self.problem.places[name]:
@@ -134,8 +136,7 @@ def _rate(group: Group, velocity: Tensor) -> Callable[[Tensor, Occurrence], Tens
         logs = velocity.reshape(*velocity.shape[:-1], group.scales, group.size)
 
         def grown(x: Tensor, place: Occurrence) -> Tensor:
-            power = torch.tensor(place.character.scales, dtype=velocity.dtype)
-            felt = torch.einsum("...sn,s->...n", logs, power)
+            felt = combined(logs, place.character.scales)
             return x * spread(felt, [*place.over, place.dim], x.dim())
 
         return grown
