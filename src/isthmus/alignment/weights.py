@@ -72,6 +72,7 @@ class WeightMatching:
             if descents[0].objective > ONE_ORBIT * descents[0].size:
                 descent.run(self.sweeps, self.tolerance)
         best = min(descents, key=lambda found: found.objective)
+        best.finish()
         evidence = {
             "start": best.start,
             "starts": [d.start for d in descents],

@@ -116,18 +116,18 @@ class Universe:
         symmetry: Symmetry,
         method: Matcher,
         generator: torch.Generator,
-    ) -> tuple[str, Meeting]:
+    ) -> tuple[str, Gathering]:
         """The name of the best start, and the models there."""
         turns = compact(found[0].symmetry)
         shortest = [one.params(symmetry, given) for one, given in zip(found, models, strict=True)]
         name = "representatives"
-        best = Meeting(turns, found, [representative(turns, one.point) for one in found])
+        best = Gathering(turns, found, [representative(turns, one.point) for one in found])
         centres = [self.reference]
         while centres and best.objective > _MET * best.size:
             centre = centres.pop()
             elements = star(centre, shortest, compact(symmetry), method, generator)
             inner = [Element(turns, {n: g.values[n] for n in turns.spaces}) for g in elements]
-            tried = Meeting(turns, found, inner)
+            tried = Gathering(turns, found, inner)
             if centre == self.reference and tried.centre != centre:
                 centres.append(tried.centre)
             if tried.objective < best.objective:
@@ -135,7 +135,7 @@ class Universe:
         return name, best
 
 
-class Meeting:
+class Gathering:
     """Models at the shortest points of their orbits, each with its place in the universe."""
 
     def __init__(
@@ -172,7 +172,7 @@ class Meeting:
         self.points[k] = self.symmetry.act_all(self.elements[k], point)
 
 
-def _to_reference(symmetry: Symmetry, meeting: Meeting, reference: int) -> tuple[Element, ...]:
+def _to_reference(symmetry: Symmetry, meeting: Gathering, reference: int) -> tuple[Element, ...]:
     """Elements of the whole group: into the universe, and from there to the reference."""
     core = meeting.models[reference].symmetry
     places = [

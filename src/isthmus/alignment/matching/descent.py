@@ -45,6 +45,11 @@ class Descent:
             small = gain <= tolerance * self.objective
             self.done = small or self.objective <= EXACT * self.size
 
+    def finish(self) -> None:
+        """Follow what is continuous to where it no longer gains."""
+        if self.objective > EXACT * self.size and polish(self.problem, 20, tolerance=1e-7):
+            self.history.append(self.problem.objective)
+
     def _sweep(self) -> float:
         problem, gain = self.problem, 0.0
         order = list(problem.symmetry.spaces)
