@@ -77,6 +77,7 @@ def _ways(symmetry: Any, model: Any, models: Any, steps: int) -> dict[str, Calla
     """Name, and from a and b to an alignment."""
     from isthmus import ActivationMatching, Loss, LossDescent, WeightMatching
     from isthmus.algebra.groups import Motion
+    from isthmus.alignment import natural_weights
 
     x, y = models.windows("train", 256, seed=5)
     batches = list(zip(x.split(16), y.split(16), strict=True))
@@ -94,6 +95,9 @@ def _ways(symmetry: Any, model: Any, models: Any, steps: int) -> dict[str, Calla
         "permutations": by(swaps, WeightMatching()),
         "+ signs, rotations": by(rigid, WeightMatching()),
         "+ GL, scales, planes": by(symmetry, WeightMatching()),
+        "+ weighed as parameters": lambda a, b, align: align(
+            b, to=a, symmetry=symmetry, method=WeightMatching(weights=natural_weights(symmetry, a))
+        ),
         "activations, permutations": by(swaps, activation),
         "activations": by(symmetry, activation),
         "loss descent": by(

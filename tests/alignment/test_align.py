@@ -20,7 +20,15 @@ from isthmus.algebra.groups import (
     SignedPermutation,
 )
 from isthmus.algebra.symmetry import Symmetry
-from isthmus.alignment import Identity, Outward, Random, Signature, WeightMatching, align
+from isthmus.alignment import (
+    Identity,
+    Outward,
+    Random,
+    Signature,
+    WeightMatching,
+    align,
+    natural_weights,
+)
 from isthmus.alignment.matcher import Match
 from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput, NotAMember, NotFinite, ShapeMismatch, UnknownName
@@ -329,3 +337,17 @@ def test_distances_are_those_that_are_minimised(tools: SimpleNamespace) -> None:
     a, b = tools.independent("mlp_sigmoid", 1), tools.independent("mlp_sigmoid", 2)
     fit = align(b, to=a, symmetry=symmetry)
     assert fit.certificate.evidence["objective"][-1] ** 0.5 == pytest.approx(fit.after, rel=1e-6)
+
+
+def test_natural_weights_give_coordinates_the_lengths_of_parameters(tools: SimpleNamespace) -> None:
+    symmetry, a = tools.symmetry_of("llama"), tools.params("llama")
+    weights = natural_weights(symmetry, a)
+    coordinates = symmetry.coordinates(a)
+    assert len(weights) > 5
+    for name, weight in weights.items():
+        assert weight * float(coordinates[name].square().sum()) == pytest.approx(
+            float(a[name].square().sum()), rel=1e-5
+        )
+    b = symmetry.act(symmetry.sample(seed=1), a)
+    fit = align(b, to=a, symmetry=symmetry, method=WeightMatching(weights=weights))
+    assert fit.after <= 1e-5 * tools.norm(a)

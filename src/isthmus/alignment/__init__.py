@@ -45,3 +45,4 @@ from isthmus.alignment.starts.signature import Signature as Signature
 from isthmus.alignment.starts.start import Identity as Identity
 from isthmus.alignment.starts.start import Random as Random
 from isthmus.alignment.weights import WeightMatching as WeightMatching
+from isthmus.alignment.weights import natural_weights as natural_weights

@@ -16,7 +16,7 @@ from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.optimality import optimality
 from isthmus.alignment.weights import WeightMatching
-from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.certificates import Certificate
 from isthmus.ground.results import Result
 
 
@@ -90,8 +90,8 @@ def align(
     moved = symmetry.act(match.element, b)
     before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
     certificate = Certificate(
-        claim=match.proved or "no change of a single space was found that brings the models nearer",
-        verdict=Verdict.PROVED if match.proved else Verdict.TESTED,
+        claim=match.claim,
+        verdict=match.verdict,
         margin=before - after,
         evidence=dict(match.evidence),
     )

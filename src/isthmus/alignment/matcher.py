@@ -11,15 +11,17 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.ground.certificates import Verdict
 
 
 @dataclass(frozen=True)
 class Match:
-    """An element, how it was found, and a claim that the search has proved, if any."""
+    """An element, how it was found, and what its search says of it."""
 
     element: Element
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    proved: str = ""
+    claim: str = "no change of a single space was found that brings the models nearer"
+    verdict: Verdict = Verdict.TESTED
 
 
 class Matcher(Protocol):

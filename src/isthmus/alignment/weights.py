@@ -34,6 +34,7 @@ class WeightMatching:
         sweeps: the most sweeps over all spaces from one start.
         tolerance: a sweep that gains less than this fraction of the squared distance is the last.
         weights: by name, how much the squares of a parameter's coordinates count; 1 if not given.
+            `natural_weights` are those with which they count as the parameters of a model do.
     """
 
     starts: tuple[Start, ...] = (Signature(), Outward(), Identity())
@@ -81,6 +82,22 @@ class WeightMatching:
             "sweeps": best.swept,
         }
         return Match(meeting.whole(best.problem.element), evidence)
+
+
+def natural_weights(symmetry: Symmetry, params: Mapping[str, Tensor]) -> dict[str, float]:
+    """Weights with which coordinates count as much as the parameters of this model.
+
+    A gauge may change lengths: where the length of a residual stream is free it is taken out, and
+    what writes to the stream may then be far longer than what reads it. Each coordinate tensor is
+    weighed by the square of its parameter's norm over its own; those that are no parameter, by 1.
+    """
+    coordinates = symmetry.coordinates(params)
+    found: dict[str, float] = {}
+    for name, rep in symmetry.essential.reps.items():
+        if name in params and name in coordinates and not rep.fixed:
+            length = float(coordinates[name].norm())
+            found[name] = (float(params[name].double().norm()) / length) ** 2 if length else 1.0
+    return found
 
 
 def weighted(meeting: Meeting, weights: Mapping[str, float]) -> Meeting:

@@ -92,7 +92,8 @@ class ActivationMatching:
             "unseen": [n for n in core.spaces if n not in moments.spaces],
         }
         found = {**rest.element.values, **symmetry.settling(whole_a, whole_b)}
-        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence)
+        claim = "each hidden space is matched by what it does on the data, alone"
+        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence, claim)
 
     def moments(
         self, a: Mapping[str, Tensor], b: Mapping[str, Tensor], symmetry: Symmetry

@@ -96,7 +96,10 @@ class CovarianceMatching:
             "measured": [m.weight for m in metrics],
         }
         found = {**best.problem.element.values, **symmetry.settling(whole_a, whole_b)}
-        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence)
+        claim = (
+            "no change of a single space was found that lowers the distance in the data's metric"
+        )
+        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence, claim)
 
     def _elements(
         self,

@@ -50,7 +50,7 @@ class Unmoved:
         generator: torch.Generator,
     ) -> Match:
         """Nothing is moved."""
-        return Match(symmetry.identity(), {"start": "Unmoved"})
+        return Match(symmetry.identity(), {"start": "Unmoved"}, "nothing was searched for")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class LossDescent:
                 losses.append(self._look(line, element))
                 if losses[-1] == min(losses):
                     best = element
-        return Match(best, {**first.evidence, "losses": losses})
+        claim = f"of {len(losses)} elements looked at, none has a lower loss on the line"
+        return Match(best, {**first.evidence, "losses": losses}, claim)
 
     def _look(self, line: _Line, element: Element) -> float:
         """The mean loss at the points."""

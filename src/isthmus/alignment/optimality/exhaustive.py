@@ -17,6 +17,7 @@ from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.matching.problem import Occurrence, Problem, widened
 from isthmus.alignment.optimality.costs import Costs, costs_of
+from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput
 
 
@@ -67,7 +68,8 @@ class Exhaustive:
             "log_elements": core.log_components,
         }
         claim = "no element of the group brings the models nearer: all were tried"
-        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence, claim)
+        element = Element(symmetry, {n: found[n] for n in symmetry.spaces})
+        return Match(element, evidence, claim, Verdict.PROVED)
 
     def _check(self, state: Problem, acting: list[str]) -> str | None:
         """The space to be solved by assignment; raises where there is too much to try."""
