@@ -25,6 +25,7 @@ class Descent:
         self.history = [problem.objective]
         self.stale = set(problem.symmetry.spaces)
         self.done, self.swept = False, 0
+        self.flows = any(space.group.lie_dim for space in problem.symmetry.spaces.values())
 
     @property
     def objective(self) -> float:
@@ -36,7 +37,7 @@ class Descent:
         while self.swept < sweeps and not self.done:
             jumps = self.problem.jumps
             gain = self._sweep()
-            if self.problem.jumps == jumps or gain <= SETTLED * self.objective:
+            if self.flows and (self.problem.jumps == jumps or gain <= SETTLED * self.objective):
                 # What is discrete rests, for now: all continuous parts at once.
                 polished = polish(self.problem)
                 self.stale |= set(self.problem.symmetry.spaces) if polished else set()
@@ -47,7 +48,8 @@ class Descent:
 
     def finish(self) -> None:
         """Follow what is continuous to where it no longer gains."""
-        if self.objective > EXACT * self.size and polish(self.problem, 20, tolerance=1e-7):
+        near = self.objective <= EXACT * self.size
+        if self.flows and not near and polish(self.problem, 20, tolerance=1e-7):
             self.history.append(self.problem.objective)
 
     def _sweep(self) -> float:
@@ -62,5 +64,6 @@ class Descent:
                 gain += gained
         assert gain >= 0, f"the distance rose by {-gain} in sweep {self.swept}"
         self.swept += 1
-        self.history.append(problem.objective)
+        # Near 0 a difference of large numbers says nothing; permutations alone do not come near.
+        self.history.append(problem.objective if self.flows else self.history[-1] - gain)
         return gain
