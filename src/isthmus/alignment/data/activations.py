@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Character, Group, Motion, Moves, monomial
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.data.moments import Moments
 from isthmus.alignment.data.sizes import match_sizes, unit_length, upright
 from isthmus.alignment.matcher import Match
 from isthmus.alignment.matching.descent import Descent
-from isthmus.alignment.matching.problem import Problem, widened
+from isthmus.alignment.matching.meeting import Meeting
+from isthmus.alignment.matching.problem import Problem
 from isthmus.alignment.matching.steps import Rows, best_change, step
 from isthmus.discovery.probes import Probes
 from isthmus.ground.errors import BadInput
@@ -77,23 +77,19 @@ class ActivationMatching:
             CaptureFailed: the model cannot be traced on a batch.
         """
         moments = self.moments(a, b, symmetry)
-        core = symmetry.essential
-        whole_a, whole_b = (widened(symmetry, params) for params in (a, b))
-        names = [n for n in whole_a if n in core.reps and not core.reps[n].fixed]
-        one, two = ({n: whole[n] for n in names} for whole in (whole_a, whole_b))
+        meeting = Meeting.of(a, b, symmetry)
         matched = self._matched(moments)
-        rest = Problem(core, one, two, Element(core, matched.element.values))
+        rest = meeting.problem(matched.element)
         self._settle(rest, moments)
         evidence = {
             "objective": matched.objective,
             "size": matched.objective_size,
             "samples": max(place.samples for place in moments.places.values()),
             "places": len(moments.places),
-            "unseen": [n for n in core.spaces if n not in moments.spaces],
+            "unseen": [n for n in meeting.core.spaces if n not in moments.spaces],
         }
-        found = {**rest.element.values, **symmetry.settling(whole_a, whole_b)}
         claim = "each hidden space is matched by what it does on the data, alone"
-        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence, claim)
+        return Match(meeting.whole(rest.element), evidence, claim)
 
     def moments(
         self, a: Mapping[str, Tensor], b: Mapping[str, Tensor], symmetry: Symmetry

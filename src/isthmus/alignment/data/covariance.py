@@ -20,7 +20,7 @@ from isthmus.alignment.data.activations import ActivationMatching
 from isthmus.alignment.data.metric import Metric, MetricProblem
 from isthmus.alignment.matcher import Match, Matcher
 from isthmus.alignment.matching.descent import Descent
-from isthmus.alignment.matching.problem import widened
+from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.steps import step
 from isthmus.alignment.weights import WeightMatching
 from isthmus.discovery.contractions import Contraction
@@ -71,10 +71,8 @@ class CovarianceMatching:
             BadInput: there are no batches, one is no pair, or the model is not the symmetry's.
             CaptureFailed: the model cannot be traced on a batch.
         """
-        core = symmetry.essential
-        whole_a, whole_b = (widened(symmetry, params) for params in (a, b))
-        names = [n for n in whole_a if n in core.reps and not core.reps[n].fixed]
-        one, two = ({n: whole[n] for n in names} for whole in (whole_a, whole_b))
+        meeting = Meeting.of(a, b, symmetry)
+        core, one, two = meeting.core, meeting.a, meeting.b
         metrics = input_metrics(self.model, self.batches, a, symmetry, one)
         descents: list[MetricDescent] = []
         for name, element in self._elements(a, b, symmetry, generator):
@@ -95,11 +93,10 @@ class CovarianceMatching:
             "size": best.size,
             "measured": [m.weight for m in metrics],
         }
-        found = {**best.problem.element.values, **symmetry.settling(whole_a, whole_b)}
         claim = (
             "no change of a single space was found that lowers the distance in the data's metric"
         )
-        return Match(Element(symmetry, {n: found[n] for n in symmetry.spaces}), evidence, claim)
+        return Match(meeting.whole(best.problem.element), evidence, claim)
 
     def _elements(
         self,

@@ -15,13 +15,13 @@ from functools import cached_property
 from typing import TypeAlias
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, Character, Moves
 from isthmus.algebra.groups.base import along
 from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.steps import assigned
 
 Felt: TypeAlias = "Callable[[Character], Tensor]"
 """The matrix, ``(*batch, n, n)``, that multiplies an axis of a character."""
@@ -130,7 +130,7 @@ class SignedPermutations:
         worth, chosen = (
             each.max(0) if len(each) > 1 else (each[0], torch.zeros_like(each[0]).long())
         )
-        perm = assigned(worth) if self.group.swaps else one.perm
+        perm = assigned(worth, maximise=True) if self.group.swaps else one.perm
         pick = torch.take_along_dim(chosen, perm.unsqueeze(-1), -1).squeeze(-1)
         signs = self.choices[pick].movedim(-1, -2).to(one.signs.dtype)
         return Moves(perm, signs, one.logs)
@@ -139,13 +139,6 @@ class SignedPermutations:
 def parity(character: Character) -> tuple[int, ...]:
     """Which families of signs an axis feels."""
     return tuple(k % 2 for k in character.flips)
-
-
-def assigned(worth: Tensor) -> Tensor:
-    """The permutations ``(*batch, n)`` of largest ``Σ_i worth[i, perm i]``."""
-    flat = worth.detach().reshape(-1, *worth.shape[-2:]).numpy()
-    found = [torch.as_tensor(linear_sum_assignment(one, maximize=True)[1]) for one in flat]
-    return torch.stack(found).reshape(worth.shape[:-1])
 
 
 def relaxable(symmetry: Symmetry) -> tuple[str, ...]:

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
-from isthmus.algebra.groups import AbstractMonomial, Moves
+from isthmus.algebra.groups import AbstractMonomial
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.balancing import balancing
 from isthmus.alignment.matching.parities import settle_signs
 from isthmus.alignment.matching.problem import Occurrence, Problem
+from isthmus.alignment.matching.steps import swaps
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ def by_signature(problem: Problem) -> Element:
             one = signature(problem, place, problem.target[place.name])
             two = signature(problem, place, problem.moved[place.name])
             cost += torch.cdist(one, two).square()
-        one_value = group.identity()
-        perm = torch.as_tensor(linear_sum_assignment(cost.numpy())[1])
-        values[name] = Moves(perm, one_value.signs, one_value.logs)
+        values[name] = swaps(group, cost)
     return Element(symmetry, values)
 
 
