@@ -16,7 +16,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Character, GeneralLinear, Moves, Value
 from isthmus.algebra.reps import Block
-from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.condensed import condensed
 from isthmus.ground import matrices
 
@@ -216,13 +216,3 @@ class Problem:
             return 0.0
         self.accept(change, moved)
         return gain
-
-
-def widened(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Params:
-    """Floating-point coordinates in the precision of the search.
-
-    Where the group is continuous the search is in float64; permutations alone need float32.
-    """
-    exact = any(s.group.lie_dim for s in symmetry.spaces.values())
-    wide = {n: t for n, t in symmetry.coordinates(params).items() if t.is_floating_point()}
-    return {n: t.double() for n, t in wide.items()} if exact else wide

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.orbit import Share, duals_of, shares, stored_share
 from isthmus.alignment.optimality.stored import digest, seal, symmetry_digest
@@ -73,9 +74,16 @@ def optimality(
 
 @dataclass(frozen=True)
 class State:
-    """The problem at an element: essential coordinates in float64, and what the free ones leave."""
+    """The problem at an element, in float64, and what is settled apart from it.
+
+    Attributes:
+        problem: over the coordinates on which something acts.
+        rest: the squared distance over those on which nothing acts.
+        left: what the element leaves of the free ones, by space.
+    """
 
     problem: Problem
+    rest: float
     left: Mapping[str, float]
 
     @classmethod
@@ -87,21 +95,13 @@ class State:
         element: Element,
     ) -> State:
         """Both models in coordinates, b moved."""
-        one, two = (
-            {n: t.double() for n, t in symmetry.coordinates(x).items() if t.is_floating_point()}
-            for x in (a, b)
-        )
-        core = symmetry.essential
-        names = [n for n in one if n in core.reps]
-        inside = Element(core, {n: element.values[n] for n in core.spaces})
-        problem = Problem(core, {n: one[n] for n in names}, {n: two[n] for n in names}, inside)
-        left: dict[str, float] = {}
-        for name in one:
-            if name not in core.reps:
-                moved = symmetry.act_on(name, element.values, two[name])
-                (space,) = symmetry.reps[name].spaces
-                left[space] = left.get(space, 0.0) + float((one[name] - moved).square().sum())
-        return cls(problem, left)
+        meeting = Meeting.of(a, b, symmetry, exact=True)
+        return cls(meeting.problem(element), meeting.rest, meeting.left(element))
+
+    @property
+    def squared(self) -> float:
+        """The squared distance."""
+        return self.problem.objective + self.rest + sum(self.left.values())
 
     @property
     def places(self) -> dict[str, list[Occurrence]]:
@@ -120,8 +120,8 @@ def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> 
     problem = state.problem
     free = {name: Term("free", value) for name, value in state.left.items()}
     terms = {**spaces, **free}
-    squared = problem.objective + sum(state.left.values())
-    lowest = min(sum(share.bound.bound for share in orbit), squared)
+    squared = state.squared
+    lowest = min(sum(share.bound.bound for share in orbit) + state.rest, squared)
     scale = max(squared, _FLOOR * problem.objective_size)
     largest = max((one.gap / scale for one in terms.values()), default=0.0)
     missed = any(one.sharp and one.gap > TOLERANCE * scale for one in terms.values())

@@ -15,7 +15,8 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
-from isthmus.alignment.matching.problem import Occurrence, Problem, widened
+from isthmus.alignment.matching.meeting import Meeting
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import Costs, costs_of
 from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput
@@ -43,33 +44,28 @@ class Exhaustive:
         generator: torch.Generator,
     ) -> Match:
         """The element of the least distance; no other is nearer."""
-        whole_a, whole_b = (_double(widened(symmetry, params)) for params in (a, b))
-        core = symmetry.essential
-        names = [n for n in whole_a if n in core.reps]
-        one, two = ({n: whole[n] for n in names} for whole in (whole_a, whole_b))
-        state = Problem(core, one, two, core.identity())
+        meeting = Meeting.of(a, b, symmetry, exact=True)
+        core, state = meeting.core, meeting.problem(symmetry.identity())
         acting = [n for n, found in state.places.items() if found and core.spaces[n].group.motions]
         last = self._check(state, acting)
         best, value = math.inf, state.element
         for others in _elements(core, [name for name in acting if name != last]):
-            state.moved = core.act_all(others, two)
+            state.moved = core.act_all(others, meeting.b)
             objective, change = (state.objective, None) if last is None else _finished(state, last)
             if objective < best:
                 step = {} if last is None else {last: change}
                 moved = Element(core, {**core.identity().values, **step})
                 best, value = objective, moved @ others
-        found = {**value.values, **symmetry.settling(whole_a, whole_b)}
-        distance = math.sqrt(max(best, 0.0))
+        squared = max(best, 0.0) + meeting.rest
         evidence = {
             "start": "Exhaustive",
             "starts": ["Exhaustive"],
-            "distances": [distance],
-            "objective": [best],
+            "distances": [math.sqrt(squared)],
+            "objective": [squared],
             "log_elements": core.log_components,
         }
         claim = "no element of the group brings the models nearer: all were tried"
-        element = Element(symmetry, {n: found[n] for n in symmetry.spaces})
-        return Match(element, evidence, claim, Verdict.PROVED)
+        return Match(meeting.whole(value), evidence, claim, Verdict.PROVED)
 
     def _check(self, state: Problem, acting: list[str]) -> str | None:
         """The space to be solved by assignment; raises where there is too much to try."""
@@ -92,10 +88,6 @@ class Exhaustive:
                 "raise Exhaustive(limit=...), or use WeightMatching",
             )
         return last
-
-
-def _double(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.double() for name, tensor in params.items()}
 
 
 def _elements(symmetry: Symmetry, names: list[str]) -> Iterator[Element]:
