@@ -204,14 +204,14 @@ def test_verdicts() -> None:
     assert exact.claim == "no element of the group lowers the squared distance by 0.01%"
 
 
-def test_rotations_by_procrustes_and_bases_by_least_squares() -> None:
+def test_rotations_by_procrustes_and_bases_by_least_squares_and_products() -> None:
     spaces = {"o": Space("o", 4, Orthogonal(4)), "k": Space("k", 2, GeneralLinear(2))}
     texts = {"embed": "6 ⊗ o", "q": "k ⊗ o*", "k": "k* ⊗ o*", "twice": "o ⊗ o*"}
     symmetry = Symmetry(spaces, {n: Rep.parse(t, spaces) for n, t in texts.items()})
     a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
     found = optimality(symmetry, a, b, symmetry.identity())
     turned, based = found.evidence["spaces"]["o"], found.evidence["spaces"]["k"]
-    assert (turned["kind"], based["kind"]) == ("rotation", "linear")
+    assert (turned["kind"], based["kind"]) == ("rotation", "products")
     assert not turned["sharp"], "o acts twice on one parameter"
     generator = torch.Generator().manual_seed(5)
     for _ in range(50):

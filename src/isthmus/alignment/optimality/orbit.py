@@ -3,7 +3,8 @@
 ``min Σ ≥ Σ min``: every block is given to one term, and the bounds of the terms are added. Blocks
 on which one space acts alone are solved together for that space. Of a block on which several act,
 one space is taken exactly and the others by what bounds them all, or all by the singular values.
-Blocks that scales or changes of basis can bring to anything are left out.
+Blocks that a change of basis acts on are bounded together, by products that no basis alters. Blocks
+that scales can bring to anything are left out.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import torch
 
-from isthmus.algebra.groups import AbstractMonomial
+from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Group
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import costs_of
+from isthmus.alignment.optimality.duals import Duals
 from isthmus.alignment.optimality.freedom import Freedom, moving
 from isthmus.alignment.optimality.spectra import side_of, spectral_bound
-from isthmus.alignment.optimality.terms import Duals, Term, spectral, squared_distance, term
+from isthmus.alignment.optimality.terms import Term, spectral, squared_distance, term
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,11 @@ def _owner(problem: Problem, place: Occurrence, widest: int) -> Occurrence | Non
     number = _number(problem, place)
     if len(levels) == 1:
         return _place(problem, place.name, number, next(iter(levels)))
-    candidates = [_place(problem, place.name, number, d) for d in levels]
-    candidates = [c for c in candidates if _owns(problem, c, levels, widest)]
+    seen_from = [_place(problem, place.name, number, d) for d in levels]
+    based = [c for c in seen_from if isinstance(_group(problem, c), GeneralLinear)]
+    if based and sum(level is Freedom.UNBOUNDED for level in levels.values()) == 1:
+        return based[0]
+    candidates = [c for c in seen_from if _owns(problem, c, levels, widest)]
     promised: Sequence[float] = [
         float(costs_of(problem, [c], free).least().amin(-1).sum()) for c in candidates
     ]
@@ -136,10 +141,14 @@ def _widest_view(problem: Problem, place: Occurrence) -> Occurrence:
 
 
 def _owns(problem: Problem, place: Occurrence, levels: Mapping[int, Freedom], widest: int) -> bool:
-    group = problem.symmetry.spaces[str(place.block.factors[place.dim].space)].group
+    group = _group(problem, place)
     others = [level for d, level in levels.items() if d != place.dim]
     fits = isinstance(group, AbstractMonomial) and group.size <= widest
     return fits and not set(place.over) & set(levels) and max(others) < Freedom.UNBOUNDED
+
+
+def _group(problem: Problem, place: Occurrence) -> Group:
+    return problem.symmetry.spaces[str(place.block.factors[place.dim].space)].group
 
 
 def duals_of(data: Mapping[str, Any]) -> Duals | None:
