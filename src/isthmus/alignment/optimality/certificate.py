@@ -13,10 +13,12 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.problem import Occurrence, Problem
+from isthmus.alignment.optimality.exhaustive import Enumeration
 from isthmus.alignment.optimality.orbit import Share, duals_of, shares, stored_share
 from isthmus.alignment.optimality.stored import digest, seal, symmetry_digest
 from isthmus.alignment.optimality.terms import Term, term
 from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.errors import BadInput
 from isthmus.ground.results import plain
 
 TOLERANCE = 1e-4
@@ -33,6 +35,7 @@ def optimality(
     *,
     search: Mapping[str, Any] | None = None,
     widest: int = 2048,
+    exhaustive: int = 10_000,
 ) -> Certificate:
     """What is proved of ``|a - g·b|`` at an element, whoever found it.
 
@@ -40,15 +43,19 @@ def optimality(
     distance, from the duals of an assignment, an overlap that is symmetric and positive, or least
     squares. Changes of several spaces no two of which share a parameter gain at most the sum of
     their gaps; of changes of spaces that do, these gaps say nothing. And for the whole group: a
-    distance below which no element comes (`orbit`).
+    distance below which no element comes (`orbit`); where the group is finite and small, the least
+    distance of all, every element being tried.
 
     Args:
         symmetry: of both models.
         a: the parameters to meet.
         b: the parameters that are moved.
         element: the ``g`` in question.
-        search: how it was found, kept with the evidence; ``distances`` are those of restarts.
+        search: how it was found, kept with the evidence; ``distances`` are those of restarts,
+            ``tried`` is how many elements were tried: they are tried again.
         widest: assignments of more units than this are not solved, and the evidence says so.
+        exhaustive: all elements are tried where there are no more than this many, times the units
+            of the one space that an assignment settles.
 
     Returns:
         PROVED where no change of one space gains more than `TOLERANCE` of the squared distance (or
@@ -57,7 +64,8 @@ def optimality(
     """
     state = State.of(symmetry, a, b, element)
     spaces = {n: term(state.problem, n, ps, {n}, widest=widest) for n, ps in state.places.items()}
-    found = assessment(state, spaces, shares(state.problem, widest))
+    every = _enumeration(state, int((search or {}).get("tried", 0)), exhaustive)
+    found = assessment(state, spaces, shares(state.problem, widest), every)
     evidence: dict[str, Any] = {
         **found["evidence"],
         "digests": {"a": digest(a), "b": digest(b), "symmetry": symmetry_digest(symmetry)},
@@ -115,13 +123,27 @@ class State:
         return found
 
 
-def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> dict[str, Any]:
+def _enumeration(state: State, tried: int, most: int) -> Enumeration | None:
+    """How all elements are tried, where there are few; None where there are many, or infinitely."""
+    try:
+        every = Enumeration.of(state.problem)
+    except BadInput:
+        return None
+    units = state.problem.symmetry.spaces[every.solved].size if every.solved else 1
+    few = every.fits(max(tried, most // units))
+    return every if few and every.spaces else None
+
+
+def assessment(
+    state: State, spaces: Mapping[str, Term], orbit: list[Share], every: Enumeration | None
+) -> dict[str, Any]:
     """The claim, its verdict and the numbers, from terms whose bounds are checked."""
     problem = state.problem
     free = {name: Term("free", value) for name, value in state.left.items()}
     terms = {**spaces, **free}
     squared = state.squared
-    lowest = min(sum(share.bound.bound for share in orbit) + state.rest, squared)
+    least = 0.0 if every is None else every.best()[0]
+    lowest = min(max(sum(share.bound.bound for share in orbit), least) + state.rest, squared)
     scale = max(squared, _FLOOR * problem.objective_size)
     largest = max((one.gap / scale for one in terms.values()), default=0.0)
     missed = any(one.sharp and one.gap > TOLERANCE * scale for one in terms.values())
@@ -143,12 +165,16 @@ def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> 
             "gap_of_one_space": max((one.gap for one in terms.values()), default=0.0),
             "spaces": {name: one.to_json() for name, one in terms.items()},
             "orbit": [share.to_json(problem) for share in orbit],
+            "tried": {} if every is None else {"elements": every.count, "least": least},
         },
     }
 
 
 def again(state: State, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """The assessment from stored duals: bounds are computed anew, no assignment is solved."""
+    """The assessment from stored duals: bounds are computed anew, no assignment is solved.
+
+    Only where all elements were tried are they tried again.
+    """
     spaces = {
         name: term(state.problem, name, places, {name}, duals_of(evidence["spaces"][name]))
         for name, places in state.places.items()
@@ -157,4 +183,8 @@ def again(state: State, evidence: Mapping[str, Any]) -> dict[str, Any]:
     blocks = [(place.name, id(place.block)) for share in orbit for place in share.places]
     if len(set(blocks)) < len(blocks):
         raise ValueError("a block of the orbit is given twice")
-    return assessment(state, spaces, orbit)
+    tried = evidence["tried"]
+    every = Enumeration.of(state.problem) if tried else None
+    if every is not None and every.count != tried["elements"]:
+        raise ValueError(f"not {tried['elements']} elements were to be tried, but {every.count}")
+    return assessment(state, spaces, orbit, every)

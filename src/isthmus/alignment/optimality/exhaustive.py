@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,31 +45,52 @@ class Exhaustive:
     ) -> Match:
         """The element of the least distance; no other is nearer."""
         meeting = Meeting.of(a, b, symmetry, exact=True)
-        core, state = meeting.core, meeting.problem(symmetry.identity())
-        acting = [n for n, found in state.places.items() if found and core.spaces[n].group.motions]
-        last = self._check(state, acting)
-        best, value = math.inf, state.element
-        for others in _elements(core, [name for name in acting if name != last]):
-            state.moved = core.act_all(others, meeting.b)
-            objective, change = (state.objective, None) if last is None else _finished(state, last)
-            if objective < best:
-                step = {} if last is None else {last: change}
-                moved = Element(core, {**core.identity().values, **step})
-                best, value = objective, moved @ others
-        squared = max(best, 0.0) + meeting.rest
+        every = Enumeration.of(meeting.problem(symmetry.identity()))
+        if not every.fits(self.limit):
+            count = f"e^{every.log_count:.1f}" if every.log_count > 30 else f"{every.count:,}"
+            raise BadInput(
+                f"{count} elements to try, and the limit is {self.limit:,}",
+                "raise Exhaustive(limit=...), or use WeightMatching",
+            )
+        least, element = every.best()
+        squared = least + meeting.rest
         evidence = {
             "start": "Exhaustive",
             "starts": ["Exhaustive"],
             "distances": [math.sqrt(squared)],
             "objective": [squared],
-            "log_elements": core.log_components,
+            "tried": every.count,
         }
         claim = "no element of the group brings the models nearer: all were tried"
-        return Match(meeting.whole(value), evidence, claim, Verdict.PROVED)
+        return Match(meeting.whole(element), evidence, claim, Verdict.PROVED)
 
-    def _check(self, state: Problem, acting: list[str]) -> str | None:
-        """The space to be solved by assignment; raises where there is too much to try."""
-        spaces = state.symmetry.spaces
+
+@dataclass(frozen=True)
+class Enumeration:
+    """All elements of a finite group, but for one space, which an assignment settles.
+
+    Attributes:
+        state: the problem at the identity, in float64.
+        spaces: those of which all values are tried.
+        solved: the one that is settled; None where every space has to be tried.
+        log_count: the natural logarithm of how many elements are tried.
+    """
+
+    state: Problem
+    spaces: tuple[str, ...]
+    solved: str | None
+    log_count: float
+
+    @classmethod
+    def of(cls, state: Problem) -> Enumeration:
+        """The cheapest one.
+
+        Raises:
+            BadInput: the group is not finite.
+        """
+        symmetry = state.symmetry
+        spaces = symmetry.spaces
+        acting = [n for n, found in state.places.items() if found and spaces[n].group.motions]
         for name in acting:
             group = spaces[name].group
             if not isinstance(group, AbstractMonomial) or group.scales:
@@ -77,20 +98,39 @@ class Exhaustive:
                     f"cannot try all elements: the space {name} has {group}, which is not finite",
                     "restrict the symmetry first, as symmetry.restrict(SignedPermutation)",
                 )
-        logs = {n: state.symmetry.copies(n) * spaces[n].group.log_components for n in acting}
+        logs = {n: symmetry.copies(n) * spaces[n].group.log_components for n in acting}
         linear = [n for n in acting if n not in state.quadratic and not state.inner[n]]
-        last = max(linear, key=logs.__getitem__, default=None)
-        total = sum(log for name, log in logs.items() if name != last)
-        if total > math.log(self.limit) + 1e-9:
-            count = f"e^{total:.1f}" if total > 30 else f"{math.exp(total):,.0f}"
-            raise BadInput(
-                f"{count} elements to try, and the limit is {self.limit:,}",
-                "raise Exhaustive(limit=...), or use WeightMatching",
-            )
-        return last
+        solved = max(linear, key=logs.__getitem__, default=None)
+        tried = tuple(name for name in acting if name != solved)
+        return cls(state, tried, solved, sum(logs[name] for name in tried))
+
+    def fits(self, limit: int) -> bool:
+        """Whether no more than so many elements are to be tried."""
+        return self.log_count <= math.log(max(limit, 1)) + 1e-9
+
+    @property
+    def count(self) -> int:
+        """How many elements are tried."""
+        return round(math.exp(self.log_count))
+
+    def best(self) -> tuple[float, Element]:
+        """The least squared distance, and an element that has it."""
+        symmetry, state = self.state.symmetry, self.state.fork()
+        least, value = math.inf, symmetry.identity()
+        for others in _elements(symmetry, self.spaces):
+            state.moved = symmetry.act_all(others, state.b)
+            if self.solved is None:
+                objective, step = state.objective, {}
+            else:
+                objective, change = _finished(state, self.solved)
+                step = {self.solved: change}
+            if objective < least:
+                moved = Element(symmetry, {**symmetry.identity().values, **step})
+                least, value = objective, moved @ others
+        return max(least, 0.0), value
 
 
-def _elements(symmetry: Symmetry, names: list[str]) -> Iterator[Element]:
+def _elements(symmetry: Symmetry, names: Sequence[str]) -> Iterator[Element]:
     """All elements that move only the named spaces."""
     one = symmetry.identity().values
     choices = [list(_values(symmetry, name)) for name in names]
