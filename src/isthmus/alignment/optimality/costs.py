@@ -112,6 +112,8 @@ class Costs:
         Exact without scales; with them a lower bound.
         """
         felt = (self.powers != 0).any(1).reshape(-1, 1, 1, 1)
+        if not bool(felt.any()):
+            return self.still.amin(0)
         best: Tensor | None = None
         for pattern in self.patterns:
             cross = self.cross(pattern)

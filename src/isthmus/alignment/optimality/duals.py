@@ -47,11 +47,11 @@ def fitting(duals: Duals, shape: Sequence[int]) -> Duals:
 
 def solve(costs: Costs | Tensor, rounds: int = 3) -> Duals:
     """Duals of the best assignment; the scales of pairs are searched, then certified."""
-    if isinstance(costs, Tensor):
-        v = torch.stack([_potentials(one) for one in costs])
-        return (costs - v.unsqueeze(-2)).amin(-1), v
-    cost = _searched(costs) if costs.powers.shape[1] else costs.least()
-    margin = 2 * PRECISION * costs.target if costs.powers.shape[1] else 0.0
+    if isinstance(costs, Tensor) or not costs.powers.shape[1]:
+        cost = costs if isinstance(costs, Tensor) else costs.least()
+        v = torch.stack([_potentials(one) for one in cost])
+        return (cost - v.unsqueeze(-2)).amin(-1), v
+    cost, margin = _searched(costs), 2 * PRECISION * costs.target
     for _ in range(rounds):
         v = torch.stack([_potentials(one) for one in cost])
         u = (cost - v.unsqueeze(-2) - margin).amin(-1)
@@ -75,11 +75,13 @@ def _potentials(cost: Tensor) -> Tensor:
     moved = cost[order]
     exchange = moved - moved.diagonal().unsqueeze(1)
     v = cost.new_zeros(n)
+    changed = torch.arange(n)
     for _ in range(n):
-        better = torch.minimum(v, (v.unsqueeze(1) + exchange).amin(0))
-        if torch.equal(better, v):
-            break
+        better = torch.minimum(v, (v[changed].unsqueeze(1) + exchange[changed]).amin(0))
+        changed = (better < v).nonzero().squeeze(1)
         v = better
+        if not len(changed):
+            break
     return v
 
 
