@@ -246,3 +246,14 @@ def test_costs_that_are_least_at_infinity() -> None:
     away = replace(of, plus=-of.plus.abs(), minus=of.plus.abs())
     level = away.target + torch.ones_like(away.plus[0])
     torch.testing.assert_close(floor(away, level), away.target.expand_as(level), rtol=1e-8, atol=0)
+
+
+def test_assignments_that_do_not_fit_are_left_open() -> None:
+    symmetry = net("chain", Permutation(SIZE))
+    a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
+    one = symmetry.identity()
+    small = optimality(symmetry, a, b, one, memory=1e-9, exhaustive=0).evidence
+    assert {term["kind"] for term in small["spaces"].values()} == {"none"}
+    assert all(share["kind"] == "spectral" for share in small["orbit"])
+    enough = optimality(symmetry, a, b, one, memory=1e-6, exhaustive=0).evidence
+    assert {term["kind"] for term in enough["spaces"].values()} == {"assignment"}

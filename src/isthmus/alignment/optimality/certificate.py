@@ -34,7 +34,7 @@ def optimality(
     element: Element,
     *,
     search: Mapping[str, Any] | None = None,
-    widest: int = 2048,
+    memory: float = 4.0,
     exhaustive: int = 10_000,
 ) -> Certificate:
     """What is proved of ``|a - g·b|`` at an element, whoever found it.
@@ -53,7 +53,8 @@ def optimality(
         element: the ``g`` in question.
         search: how it was found, kept with the evidence; ``distances`` are those of restarts,
             ``tried`` is how many elements were tried: they are tried again.
-        widest: assignments of more units than this are not solved, and the evidence says so.
+        memory: GiB that the proof of one assignment may take: 8192 units fit into 4, or 1891 with
+            scales. Larger ones are not solved; their kind is then none in the evidence.
         exhaustive: all elements are tried where there are no more than this many, times the units
             of the one space that an assignment settles.
 
@@ -63,9 +64,9 @@ def optimality(
         bounds leave it open, as for GL. The evidence is plain data that `recheck` checks.
     """
     state = State.of(symmetry, a, b, element)
-    spaces = {n: term(state.problem, n, ps, {n}, widest=widest) for n, ps in state.places.items()}
+    spaces = {n: term(state.problem, n, ps, {n}, memory=memory) for n, ps in state.places.items()}
     every = _enumeration(state, int((search or {}).get("tried", 0)), exhaustive)
-    found = assessment(state, spaces, shares(state.problem, widest), every)
+    found = assessment(state, spaces, shares(state.problem, memory), every)
     evidence: dict[str, Any] = {
         **found["evidence"],
         "digests": {"a": digest(a), "b": digest(b), "symmetry": symmetry_digest(symmetry)},

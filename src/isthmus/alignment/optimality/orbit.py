@@ -17,7 +17,7 @@ import torch
 
 from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Group
 from isthmus.alignment.matching.problem import Occurrence, Problem
-from isthmus.alignment.optimality.costs import costs_of
+from isthmus.alignment.optimality.costs import costs_of, gibibytes
 from isthmus.alignment.optimality.duals import Duals
 from isthmus.alignment.optimality.freedom import Freedom, moving
 from isthmus.alignment.optimality.spectra import side_of, spectral_bound
@@ -41,20 +41,20 @@ class Share:
         return {"space": self.space, "blocks": blocks, **self.bound.to_json()}
 
 
-def shares(problem: Problem, widest: int) -> list[Share]:
+def shares(problem: Problem, memory: float) -> list[Share]:
     """Every block in one share, each with what is proved of it."""
     free = set(problem.symmetry.spaces)
     owned: dict[str, list[Occurrence]] = {}
     out: list[Share] = []
     for place in _blocks(problem):
-        owner = _owner(problem, place, widest)
+        owner = _owner(problem, place, memory)
         if owner is not None:
             owned.setdefault(str(owner.block.factors[owner.dim].space), []).append(owner)
         else:
             seen = _widest_view(problem, place)
             out.append(Share(None, (seen,), _alone(problem, seen)))
     for space, places in owned.items():
-        out.append(Share(space, tuple(places), term(problem, space, places, free, widest=widest)))
+        out.append(Share(space, tuple(places), term(problem, space, places, free, memory=memory)))
     return [share for share in out if share.bound.kind != "none"]
 
 
@@ -103,7 +103,7 @@ def _number(problem: Problem, place: Occurrence) -> int:
     return next(k for k, block in enumerate(blocks) if block is place.block)
 
 
-def _owner(problem: Problem, place: Occurrence, widest: int) -> Occurrence | None:
+def _owner(problem: Problem, place: Occurrence, memory: float) -> Occurrence | None:
     """The space to which a block is given: the one that promises most; None for its spectrum."""
     free = set(problem.symmetry.spaces)
     levels = moving(problem.symmetry, place.block, free)
@@ -114,7 +114,7 @@ def _owner(problem: Problem, place: Occurrence, widest: int) -> Occurrence | Non
     based = [c for c in seen_from if isinstance(_group(problem, c), GeneralLinear)]
     if based and sum(level is Freedom.UNBOUNDED for level in levels.values()) == 1:
         return based[0]
-    candidates = [c for c in seen_from if _owns(problem, c, levels, widest)]
+    candidates = [c for c in seen_from if _owns(problem, c, levels, memory)]
     promised: Sequence[float] = [
         float(costs_of(problem, [c], free).least().amin(-1).sum()) for c in candidates
     ]
@@ -140,10 +140,14 @@ def _widest_view(problem: Problem, place: Occurrence) -> Occurrence:
     return max(views, key=lambda v: spectral_bound(problem, v, side_of(problem, v, free)))
 
 
-def _owns(problem: Problem, place: Occurrence, levels: Mapping[int, Freedom], widest: int) -> bool:
-    group = _group(problem, place)
+def _owns(
+    problem: Problem, place: Occurrence, levels: Mapping[int, Freedom], memory: float
+) -> bool:
+    space = str(place.block.factors[place.dim].space)
     others = [level for d, level in levels.items() if d != place.dim]
-    fits = isinstance(group, AbstractMonomial) and group.size <= widest
+    if not isinstance(problem.symmetry.spaces[space].group, AbstractMonomial):
+        return False
+    fits = gibibytes(problem.symmetry, space) <= memory
     return fits and not set(place.over) & set(levels) and max(others) < Freedom.UNBOUNDED
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, GeneralLinear
 from isthmus.alignment.matching.problem import Occurrence, Problem
-from isthmus.alignment.optimality.costs import costs_of
+from isthmus.alignment.optimality.costs import costs_of, gibibytes
 from isthmus.alignment.optimality.duals import Duals, dual_bound, fitting, solve
 from isthmus.alignment.optimality.freedom import Freedom, moving
 from isthmus.alignment.optimality.products import product_costs
@@ -61,7 +61,7 @@ def term(
     free: Container[str],
     duals: Duals | None = None,
     *,
-    widest: int = 0,
+    memory: float = 0.0,
 ) -> Term:
     """What is proved of blocks in which a space acts, while the free spaces may move.
 
@@ -71,37 +71,37 @@ def term(
         places: where it acts, each block once.
         free: spaces that may move, this one among them.
         duals: of the assignment, where they are known; they are checked, not trusted.
-        widest: solve for duals where they are not given, for at most so many units.
+        memory: solve for duals where they are not given, in at most so many GiB.
     """
     group = problem.symmetry.spaces[space].group
     if isinstance(group, AbstractMonomial):
-        return _assigned(problem, group, places, free, duals, widest)
+        return _assigned(problem, space, places, free, duals, memory)
     if isinstance(group, AbstractRotation):
         return _turned(problem, group, places, free)
     if isinstance(group, GeneralLinear):
-        return _based(problem, places, free, duals, solving=widest > 0)
+        return _based(problem, places, free, duals, solving=memory > 0)
     return Term("none", squared_distance(problem, places))
 
 
 def _assigned(
     problem: Problem,
-    group: AbstractMonomial,
+    space: str,
     places: Sequence[Occurrence],
     free: Container[str],
     duals: Duals | None,
-    widest: int,
+    memory: float,
 ) -> Term:
     """Permutations, with scales and signs: by the duals of the assignment."""
     value = squared_distance(problem, places)
     levels = [_level(problem, place, free) for place in places]
     bounded = [p for p, level in zip(places, levels, strict=True) if level < Freedom.UNBOUNDED]
-    if not bounded or (duals is None and group.size > widest):
+    if not bounded or (duals is None and gibibytes(problem.symmetry, space) > memory):
         return Term("none", value)
     costs = costs_of(problem, bounded, free)
     found = duals if duals is not None else solve(costs)
     bound, excess = dual_bound(costs, *fitting(found, costs.plus.shape[1:]))
     # With scales the search for the best of each pair may miss it, and the bound falls short.
-    sharp = not any(levels) and not group.scales
+    sharp = not any(levels) and not costs.powers.shape[1]
     return Term("assignment", value, _within(bound, value), sharp, {"excess": excess}, found)
 
 
