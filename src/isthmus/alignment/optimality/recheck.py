@@ -79,28 +79,40 @@ def recheck(
     certificate, around = _certificate(data)
     for params in (a, b):
         symmetry.check(params)
-    evidence = certificate["evidence"]
-    _refuse_many(evidence, limit)
+    _refuse_many(certificate["evidence"], limit)
     faults = list(_digests(certificate, symmetry, a, b))
     try:
-        element = element_from_json(symmetry, evidence["element"])
-        state = State.of(symmetry, a, b, element)
-        slack = _RELATIVE * state.problem.objective_size
-        found = again(state, evidence)
-        stored = {key: certificate.get(key) for key in found}
-        stored["evidence"] = {key: evidence[key] for key in found["evidence"]}
-        faults += _differences(stored, found, "", slack)
-        moved = symmetry.act(element, b)
-        numbers = {"before": gauged_distance(symmetry, a, b)}
-        numbers |= {"after": gauged_distance(symmetry, a, moved)}
-        told = {**numbers, "moved": element.moved}
-        told = {key: value for key, value in told.items() if key in around}
-        faults += _differences({key: around[key] for key in told}, told, "", slack)
+        faults += _numbers(certificate, around, symmetry, a, b)
     except IsthmusError as error:
         faults.append(str(error))
     except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
         faults.append(f"the evidence is not whole: {type(error).__name__} {error}")
     return Recheck(str(certificate["claim"]), str(certificate["verdict"]), tuple(faults))
+
+
+def _numbers(
+    certificate: Mapping[str, Any],
+    around: Mapping[str, Any],
+    symmetry: Symmetry,
+    a: Mapping[str, Tensor],
+    b: Mapping[str, Tensor],
+) -> Iterator[str]:
+    """Where what is stored differs from what is found anew."""
+    evidence = certificate["evidence"]
+    element = element_from_json(symmetry, evidence["element"])
+    state = State.of(symmetry, a, b, element)
+    slack = _RELATIVE * state.problem.objective_size
+    found = again(state, evidence)
+    stored = {key: certificate.get(key) for key in found}
+    stored["evidence"] = {key: evidence[key] for key in found["evidence"]}
+    yield from _differences(stored, found, "", slack)
+    told = {
+        "before": gauged_distance(symmetry, a, b),
+        "after": gauged_distance(symmetry, a, symmetry.act(element, b)),
+        "moved": element.moved,
+    }
+    told = {key: value for key, value in told.items() if key in around}
+    yield from _differences({key: around[key] for key in told}, told, "", slack)
 
 
 def _certificate(data: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
