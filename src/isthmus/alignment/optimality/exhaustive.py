@@ -52,7 +52,7 @@ class Exhaustive:
         last = self._check(state, acting)
         best, value = math.inf, state.element
         for others in _elements(core, [name for name in acting if name != last]):
-            state.moved = core.act_all(others, two)
+            state.put(others)
             objective, change = (state.objective, None) if last is None else _finished(state, last)
             if objective < best:
                 step = {} if last is None else {last: change}
