@@ -260,6 +260,8 @@ def test_matching_by_activations_needs_data(files, run):
 
 
 def test_merging_with_batchnorm_needs_data(files, run):
+    for seed, path in enumerate((files.a, files.b)):
+        save_file(files.params(seed, "normed"), path)
     words = ["merge", files.a, files.b, "--model", files.model("normed"), "--example", "2x64"]
     ran = run(*words, "-o", files.folder / "m.safetensors")
     refused(ran, "BatchNorm statistics need data", "give --data, or --repair none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from isthmus.ground import distance, load
+from isthmus.ground import distance, load, save
 
 
 def discovered(files, run, factory: str = "mlp"):
@@ -67,6 +67,8 @@ def test_checkpoints_of_another_architecture_are_refused(files, run):
 
 def test_statistics_need_the_model(files, run):
     target = discovered(files, run, "normed")
+    for seed, path in enumerate((files.a, files.b)):
+        save(files.params(seed, "normed"), path, force=True)
     words = ["merge", files.a, files.b, "--symmetry", target, "-o", files.folder / "m.safetensors"]
     refused(run(*words), "BatchNorm statistics need the model", "--repair none")
     refused(run(*words, "--repair", "statistics"), "give --model instead of --symmetry")

@@ -6,24 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from torch import nn
 
 import isthmus.alignment as alignment
-import isthmus.discovery as discovery
 import isthmus.merging as merging
 from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import (
-    claim,
-    example_for,
-    load_checkpoint,
-    load_checkpoints,
-    load_data,
-    load_model,
-    load_symmetry,
-    require_one,
-)
+from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry
 from isthmus.cli.options import (
     BatchOption,
     DataOption,
@@ -39,8 +28,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput, save
-from isthmus.report.measuring import has_statistics
-from isthmus.testing.datasets import Dataset, batches
+from isthmus.testing.datasets import batches
 
 
 @verb
@@ -67,20 +55,11 @@ def merge(
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
     claim(output, force=force, inputs=checkpoints)
-    require_one(model, symmetry)
     method = alignment.WeightMatching(restarts=restarts)
     with screen.progress("merge") as step:
         step("reading the graph", 0, len(checkpoints) + 1)
-        if symmetry is not None:
-            group, repairer = _unrepaired(load_symmetry(symmetry), repair), None
-            loaded = load_checkpoints(checkpoints, group)
-        else:
-            module = load_model(str(model))
-            wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
-            dataset = load_data(data) if data else None
-            repairer = _repairer(module, dataset, batch_size) if wanted else None
-            loaded = [load_checkpoint(path, module) for path in checkpoints]
-            group = discovery.discover(module, example_for(example, dataset))
+        loaded, group = load_with_symmetry(checkpoints, model, symmetry, example, data)
+        repairer = _repairer(group, model, data, repair, batch_size)
         step("aligning all", len(loaded), len(loaded) + 1)
         fits = alignment.align_all(loaded, symmetry=group, method=method, seed=seed)
         step("averaging", len(loaded), len(loaded) + 1)
@@ -109,32 +88,26 @@ def merge(
     return Outcome(found)
 
 
-def _unrepaired(symmetry: Symmetry, repair: Repair | None) -> Symmetry:
-    """The symmetry, if nothing asks for statistics to be recomputed, which needs the model.
-
-    Raises:
-        BadInput: Something does.
-    """
-    statistics = any(name.endswith("running_var") for name in symmetry.reps)
-    if repair is Repair.STATISTICS or (statistics and repair is None):
-        raise BadInput(
-            "BatchNorm statistics need the model to be recomputed with",
-            "give --model instead of --symmetry, or --repair none to average them as they are",
-        )
-    return symmetry
-
-
 def _repairer(
-    module: nn.Module, data: Dataset | None, batch_size: int
-) -> merging.RecomputeStatistics:
-    """Recomputes BatchNorm statistics on training data.
+    symmetry: Symmetry, model: str | None, data: str | None, repair: Repair | None, batch_size: int
+) -> merging.RecomputeStatistics | None:
+    """Recomputes BatchNorm statistics on training data, where there are any or it is asked for.
 
     Raises:
-        BadInput: There are no data.
+        BadInput: The model or the data are missing.
     """
-    if data is None:
-        raise BadInput(
-            "BatchNorm statistics need data to be recomputed on",
-            "give --data, or --repair none to average the statistics as they are",
+    there = any(name.endswith("running_var") for name in symmetry.reps)
+    if not (there if repair is None else repair is Repair.STATISTICS):
+        return None
+    if model is None or data is None:
+        lacks, gives = (
+            ("the model", "--model instead of --symmetry") if model is None else ("data", "--data")
         )
-    return merging.RecomputeStatistics(module, batches(data.x_train, data.y_train, batch_size))
+        raise BadInput(
+            f"BatchNorm statistics need {lacks} to be recomputed",
+            f"give {gives}, or --repair none to average them as they are",
+        )
+    known = load_data(data)
+    return merging.RecomputeStatistics(
+        load_model(model), batches(known.x_train, known.y_train, batch_size)
+    )

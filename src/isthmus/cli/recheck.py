@@ -8,19 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-import isthmus.discovery as discovery
 from isthmus.alignment.optimality import recheck as check
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import (
-    example_for,
-    load_checkpoint,
-    load_checkpoints,
-    load_data,
-    load_model,
-    load_symmetry,
-    require_one,
-)
+from isthmus.cli.inputs import load_with_symmetry
 from isthmus.cli.options import (
     DataOption,
     ExampleOption,
@@ -48,16 +39,8 @@ def recheck(
     force: ForceOption = False,
 ) -> Outcome:
     """Check the certificate of an alignment without solving again; exit 1 if it is refuted."""
-    require_one(model, symmetry)
     stored = _read(file)
-    if symmetry is not None:
-        group = load_symmetry(symmetry)
-        target, source = load_checkpoints([to, b], group)
-    else:
-        module = load_model(str(model))
-        target, source = (load_checkpoint(path, module) for path in (to, b))
-        inputs = example_for(example, load_data(data) if data and not example else None)
-        group = discovery.discover(module, inputs)
+    (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)
     found = check(stored, group, target, source)
     screen.say(str(found))
     return Outcome({**found.to_json(), "holds": found.holds}, found.holds)

@@ -84,7 +84,7 @@ def test_no_bound_exceeds_the_optimum(kind: str, signed: bool, near: float, seed
     planted = symmetry.act(symmetry.sample(seed=seed), a)
     b = {n: (1 - near) * planted[n] + near * noise[n] for n in a}
     g = symmetry.sample(seed=seed + 2)
-    found = optimality(symmetry, a, b, g).evidence
+    found = optimality(symmetry, a, b, g, exhaustive=0).evidence
     moved = symmetry.act(g, b)
     assert found["distance"] == pytest.approx(distance(a, moved), abs=1e-12)
     optimum = least(symmetry, a, moved, ["p", "q"])
@@ -204,14 +204,14 @@ def test_verdicts() -> None:
     assert exact.claim == "no element of the group lowers the squared distance by 0.01%"
 
 
-def test_rotations_by_procrustes_and_bases_by_least_squares() -> None:
+def test_rotations_by_procrustes_and_bases_by_least_squares_and_products() -> None:
     spaces = {"o": Space("o", 4, Orthogonal(4)), "k": Space("k", 2, GeneralLinear(2))}
     texts = {"embed": "6 ⊗ o", "q": "k ⊗ o*", "k": "k* ⊗ o*", "twice": "o ⊗ o*"}
     symmetry = Symmetry(spaces, {n: Rep.parse(t, spaces) for n, t in texts.items()})
     a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
     found = optimality(symmetry, a, b, symmetry.identity())
     turned, based = found.evidence["spaces"]["o"], found.evidence["spaces"]["k"]
-    assert (turned["kind"], based["kind"]) == ("rotation", "linear")
+    assert (turned["kind"], based["kind"]) == ("rotation", "products")
     assert not turned["sharp"], "o acts twice on one parameter"
     generator = torch.Generator().manual_seed(5)
     for _ in range(50):
@@ -246,3 +246,14 @@ def test_costs_that_are_least_at_infinity() -> None:
     away = replace(of, plus=-of.plus.abs(), minus=of.plus.abs())
     level = away.target + torch.ones_like(away.plus[0])
     torch.testing.assert_close(floor(away, level), away.target.expand_as(level), rtol=1e-8, atol=0)
+
+
+def test_assignments_that_do_not_fit_are_left_open() -> None:
+    symmetry = net("chain", Permutation(SIZE))
+    a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
+    one = symmetry.identity()
+    small = optimality(symmetry, a, b, one, memory=1e-9, exhaustive=0).evidence
+    assert {term["kind"] for term in small["spaces"].values()} == {"none"}
+    assert all(share["kind"] == "spectral" for share in small["orbit"])
+    enough = optimality(symmetry, a, b, one, memory=1e-6, exhaustive=0).evidence
+    assert {term["kind"] for term in enough["spaces"].values()} == {"assignment"}

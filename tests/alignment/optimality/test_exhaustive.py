@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from isthmus import Permutation, SignedPermutation, Verdict, WeightMatching, ali
 from isthmus.algebra import Rep, Space, Symmetry
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Motion, Moves
-from isthmus.alignment.optimality import Exhaustive, optimality
+from isthmus.alignment.optimality import Exhaustive, optimality, recheck
 from isthmus.ground import distance
 from isthmus.ground.errors import BadInput
 
@@ -96,3 +97,38 @@ def test_what_is_not_finite_or_too_large_is_refused(tools: SimpleNamespace) -> N
         align(a, to=a, symmetry=symmetry, method=Exhaustive())
     with pytest.raises(BadInput, match=r"5,040 elements to try, and the limit is 10; raise"):
         align(a, to=a, symmetry=symmetry.restrict(Permutation), method=Exhaustive(limit=10))
+
+
+def test_the_proof_is_checked_by_trying_all_again() -> None:
+    symmetry = net("permutations", signed=False)
+    a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
+    fit = align(b, to=a, symmetry=symmetry, method=Exhaustive()).certify(b, to=a)
+    assert fit.certificate.verdict is Verdict.PROVED
+    assert fit.certificate.claim.startswith("no element of the group")
+    evidence = fit.certificate.evidence
+    assert evidence["tried"]["elements"] == 6
+    assert evidence["lower_bound"] == pytest.approx(fit.after, abs=1e-12)
+    data = json.loads(json.dumps(fit.certificate.to_json()))
+    assert recheck(data, symmetry, a, b).holds
+    with pytest.raises(BadInput, match="that 6 elements were tried, and the limit is 5; raise"):
+        recheck(data, symmetry, a, b, limit=5)
+    for tried, said in (
+        ({"elements": 5, "least": 0.0}, "not 5 elements were to be tried, but 6"),
+        ({"elements": 6, "least": 0.0}, "evidence.tried.least is 0.0"),
+        ({}, "lower_bound is"),
+    ):
+        other = {**data, "evidence": {**data["evidence"], "tried": tried}}
+        assert any(said in fault for fault in recheck(other, symmetry, a, b).faults)
+    worse = optimality(symmetry, a, b, symmetry.identity())
+    assert worse.evidence["lower_bound"] == pytest.approx(fit.after, abs=1e-12)
+    assert not worse
+
+
+def test_only_small_groups_are_tried_unless_asked() -> None:
+    symmetry = net("permutations", signed=False)
+    a, b = gaussian(symmetry, 1), gaussian(symmetry, 2)
+    one = symmetry.identity()
+    assert optimality(symmetry, a, b, one, exhaustive=17).evidence["tried"] == {}
+    assert optimality(symmetry, a, b, one, exhaustive=18).evidence["tried"]["elements"] == 6
+    found = optimality(symmetry, a, b, one, exhaustive=0, search={"tried": 6})
+    assert found.evidence["tried"]["elements"] == 6

@@ -75,7 +75,11 @@ def _least(sizes: Tensor, power: Tensor, steps: int = 20) -> Tensor:
         low = float(power.abs().min())
         lead = sizes[power.abs() == low].sum(0)
         return -lead.log() / (2 * low) * (1 if power[0] > 0 else -1)
-    s = torch.zeros_like(sizes[0])
+    up, down = (sizes[side].sum(0) for side in (power > 0, power < 0))
+    largest = float(power.abs().max())
+    s = ((down / up).log() / (4 * largest)).clamp(-20, 20)
+    if bool((power.abs() == largest).all()):
+        return s
     for _ in range(steps):
         grown = sizes * (2 * p * s).exp()
         first, second = (2 * p * grown).sum(0), (4 * p.square() * grown).sum(0)

@@ -19,7 +19,7 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Motion, Value
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.forms.balancing import balancing
-from isthmus.alignment.matching.problem import widened
+from isthmus.alignment.matching.meeting import acted, widened
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def compact(symmetry: Symmetry) -> Symmetry:
 
 def minimal(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Minimal:
     """Bring a model to the shortest point of its orbit."""
-    core, whole = symmetry.essential, widened(symmetry, params)
-    names = [n for n in whole if n in core.reps and not core.reps[n].fixed]
-    start = {n: whole[n].double() for n in names}
+    core, whole = symmetry.essential, widened(symmetry, params, exact=True)
+    start = acted(core, whole)
     element = balancing(core, start, sweeps=200, tolerance=1e-11)
     return Minimal(whole, element, core.act_all(element, start))

@@ -6,19 +6,17 @@ The state holds ``g`` and the moved parameters ``g·b``; a step proposes a chang
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Container, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Character, GeneralLinear, Moves, Value
 from isthmus.algebra.reps import Block
-from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.condensed import condensed
 from isthmus.ground import matrices
 from isthmus.ground.params import square_norm
@@ -232,17 +230,3 @@ class Problem:
             return 0.0
         self.accept(change, moved)
         return gain
-
-
-def widened(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Params:
-    """Floating-point coordinates in the precision of the search.
-
-    Where the group is continuous the search is in float64; order and signs alone need no more than
-    the model holds, or float32.
-    """
-    wide = {n: t for n, t in symmetry.coordinates(params).items() if t.is_floating_point()}
-    if any(space.group.lie_dim for space in symmetry.spaces.values()):
-        return {n: t.double() for n, t in wide.items()}
-    held = (t.dtype for t in params.values() if t.is_floating_point())
-    dtype = functools.reduce(torch.promote_types, held, torch.float32)
-    return {n: t.to(dtype) for n, t in wide.items()}

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.problem import Occurrence, Problem
+from isthmus.alignment.optimality.exhaustive import Enumeration
 from isthmus.alignment.optimality.orbit import Share, duals_of, shares, stored_share
 from isthmus.alignment.optimality.stored import digest, seal, symmetry_digest
 from isthmus.alignment.optimality.terms import Term, term
 from isthmus.ground.certificates import Certificate, Verdict
+from isthmus.ground.errors import BadInput
 from isthmus.ground.results import plain
 
 TOLERANCE = 1e-4
@@ -31,7 +34,8 @@ def optimality(
     element: Element,
     *,
     search: Mapping[str, Any] | None = None,
-    widest: int = 2048,
+    memory: float = 4.0,
+    exhaustive: int = 10_000,
 ) -> Certificate:
     """What is proved of ``|a - g·b|`` at an element, whoever found it.
 
@@ -39,15 +43,20 @@ def optimality(
     distance, from the duals of an assignment, an overlap that is symmetric and positive, or least
     squares. Changes of several spaces no two of which share a parameter gain at most the sum of
     their gaps; of changes of spaces that do, these gaps say nothing. And for the whole group: a
-    distance below which no element comes (`orbit`).
+    distance below which no element comes (`orbit`); where the group is finite and small, the least
+    distance of all, every element being tried.
 
     Args:
         symmetry: of both models.
         a: the parameters to meet.
         b: the parameters that are moved.
         element: the ``g`` in question.
-        search: how it was found, kept with the evidence; ``distances`` are those of restarts.
-        widest: assignments of more units than this are not solved, and the evidence says so.
+        search: how it was found, kept with the evidence; ``distances`` are those of restarts,
+            ``tried`` is how many elements were tried: they are tried again.
+        memory: GiB that the proof of one assignment may take: 8192 units fit into 4, or 1891 with
+            scales. Larger ones are not solved; their kind is then none in the evidence.
+        exhaustive: all elements are tried where there are no more than this many, times the units
+            of the one space that an assignment settles.
 
     Returns:
         PROVED where no change of one space gains more than `TOLERANCE` of the squared distance (or
@@ -55,8 +64,9 @@ def optimality(
         bounds leave it open, as for GL. The evidence is plain data that `recheck` checks.
     """
     state = State.of(symmetry, a, b, element)
-    spaces = {n: term(state.problem, n, ps, {n}, widest=widest) for n, ps in state.places.items()}
-    found = assessment(state, spaces, shares(state.problem, widest))
+    spaces = {n: term(state.problem, n, ps, {n}, memory=memory) for n, ps in state.places.items()}
+    every = _enumeration(state, int((search or {}).get("tried", 0)), exhaustive)
+    found = assessment(state, spaces, shares(state.problem, memory), every)
     evidence: dict[str, Any] = {
         **found["evidence"],
         "digests": {"a": digest(a), "b": digest(b), "symmetry": symmetry_digest(symmetry)},
@@ -73,9 +83,16 @@ def optimality(
 
 @dataclass(frozen=True)
 class State:
-    """The problem at an element: essential coordinates in float64, and what the free ones leave."""
+    """The problem at an element, in float64, and what is settled apart from it.
+
+    Attributes:
+        problem: over the coordinates on which something acts.
+        rest: the squared distance over those on which nothing acts.
+        left: what the element leaves of the free ones, by space.
+    """
 
     problem: Problem
+    rest: float
     left: Mapping[str, float]
 
     @classmethod
@@ -87,21 +104,13 @@ class State:
         element: Element,
     ) -> State:
         """Both models in coordinates, b moved."""
-        one, two = (
-            {n: t.double() for n, t in symmetry.coordinates(x).items() if t.is_floating_point()}
-            for x in (a, b)
-        )
-        core = symmetry.essential
-        names = [n for n in one if n in core.reps]
-        inside = Element(core, {n: element.values[n] for n in core.spaces})
-        problem = Problem(core, {n: one[n] for n in names}, {n: two[n] for n in names}, inside)
-        left: dict[str, float] = {}
-        for name in one:
-            if name not in core.reps:
-                moved = symmetry.act_on(name, element.values, two[name])
-                (space,) = symmetry.reps[name].spaces
-                left[space] = left.get(space, 0.0) + float((one[name] - moved).square().sum())
-        return cls(problem, left)
+        meeting = Meeting.of(a, b, symmetry, exact=True)
+        return cls(meeting.problem(element), meeting.rest, meeting.left(element))
+
+    @property
+    def squared(self) -> float:
+        """The squared distance."""
+        return self.problem.objective + self.rest + sum(self.left.values())
 
     @property
     def places(self) -> dict[str, list[Occurrence]]:
@@ -115,13 +124,27 @@ class State:
         return found
 
 
-def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> dict[str, Any]:
+def _enumeration(state: State, tried: int, most: int) -> Enumeration | None:
+    """How all elements are tried, where there are few; None where there are many, or infinitely."""
+    try:
+        every = Enumeration.of(state.problem)
+    except BadInput:
+        return None
+    units = state.problem.symmetry.spaces[every.solved].size if every.solved else 1
+    few = every.fits(max(tried, most // units))
+    return every if few and every.spaces else None
+
+
+def assessment(
+    state: State, spaces: Mapping[str, Term], orbit: list[Share], every: Enumeration | None
+) -> dict[str, Any]:
     """The claim, its verdict and the numbers, from terms whose bounds are checked."""
     problem = state.problem
     free = {name: Term("free", value) for name, value in state.left.items()}
     terms = {**spaces, **free}
-    squared = problem.objective + sum(state.left.values())
-    lowest = min(sum(share.bound.bound for share in orbit), squared)
+    squared = state.squared
+    least = 0.0 if every is None else every.best()[0]
+    lowest = min(max(sum(share.bound.bound for share in orbit), least) + state.rest, squared)
     scale = max(squared, _FLOOR * problem.objective_size)
     largest = max((one.gap / scale for one in terms.values()), default=0.0)
     missed = any(one.sharp and one.gap > TOLERANCE * scale for one in terms.values())
@@ -143,12 +166,16 @@ def assessment(state: State, spaces: Mapping[str, Term], orbit: list[Share]) -> 
             "gap_of_one_space": max((one.gap for one in terms.values()), default=0.0),
             "spaces": {name: one.to_json() for name, one in terms.items()},
             "orbit": [share.to_json(problem) for share in orbit],
+            "tried": {} if every is None else {"elements": every.count, "least": least},
         },
     }
 
 
 def again(state: State, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """The assessment from stored duals: bounds are computed anew, no assignment is solved."""
+    """The assessment from stored duals: bounds are computed anew, no assignment is solved.
+
+    Only where all elements were tried are they tried again.
+    """
     spaces = {
         name: term(state.problem, name, places, {name}, duals_of(evidence["spaces"][name]))
         for name, places in state.places.items()
@@ -157,4 +184,8 @@ def again(state: State, evidence: Mapping[str, Any]) -> dict[str, Any]:
     blocks = [(place.name, id(place.block)) for share in orbit for place in share.places]
     if len(set(blocks)) < len(blocks):
         raise ValueError("a block of the orbit is given twice")
-    return assessment(state, spaces, orbit)
+    tried = evidence["tried"]
+    every = Enumeration.of(state.problem) if tried else None
+    if every is not None and every.count != tried["elements"]:
+        raise ValueError(f"not {tried['elements']} elements were to be tried, but {every.count}")
+    return assessment(state, spaces, orbit, every)

@@ -11,8 +11,12 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.freedom import Freedom, moving, overlaps
+
+_PLAIN, _SCALED = 64, 1200
+"""Bytes for each pair of units while an assignment is solved and checked: measured."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Costs:
         Exact without scales; with them a lower bound.
         """
         felt = (self.powers != 0).any(1).reshape(-1, 1, 1, 1)
+        if not bool(felt.any()):
+            return self.still.amin(0)
         best: Tensor | None = None
         for pattern in self.patterns:
             cross = self.cross(pattern)
@@ -125,6 +131,14 @@ class Costs:
     def crossed(self) -> bool:
         """Whether units may change places."""
         return self.plus.shape[-1] > 1
+
+
+def gibibytes(symmetry: Symmetry, space: str) -> float:
+    """About how much memory it takes to prove the assignment of a space."""
+    group = symmetry.spaces[space].group
+    assert isinstance(group, AbstractMonomial)
+    pairs = symmetry.copies(space) * group.size * (group.size if group.swaps else 1)
+    return pairs * (_SCALED if group.scales else _PLAIN) / 2**30
 
 
 def costs_of(problem: Problem, places: Sequence[Occurrence], free: Container[str]) -> Costs:

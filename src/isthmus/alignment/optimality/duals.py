@@ -9,6 +9,8 @@ not wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -17,24 +19,39 @@ from isthmus.alignment.matching import pairs
 from isthmus.alignment.optimality.costs import Costs
 from isthmus.alignment.optimality.floors import PRECISION, floor
 
+Duals = tuple[Tensor, Tensor]
 
-def dual_bound(costs: Costs, u: Tensor, v: Tensor) -> tuple[float, float]:
+
+def dual_bound(costs: Costs | Tensor, u: Tensor, v: Tensor) -> tuple[float, float]:
     """What given duals prove: their sum less what they are infeasible by, and the most of that.
 
     Args:
-        costs: of the pairs.
+        costs: of the pairs; a tensor ``(batch, n, m)`` where nothing else is to be chosen.
         u: of the target units, ``(batch, n)``.
         v: of the moved units, ``(batch, m)``; one zero where units stay in place.
     """
     level = u.unsqueeze(-1) + v.unsqueeze(-2)
-    excess = (level - floor(costs, level)).amax(-1)
+    least = floor(costs, level) if isinstance(costs, Costs) else torch.minimum(costs, level)
+    excess = (level - least).amax(-1)
     return float((u - excess).sum() + v.sum()), float(excess.max())
 
 
-def solve(costs: Costs, rounds: int = 3) -> tuple[Tensor, Tensor]:
+def fitting(duals: Duals, shape: Sequence[int]) -> Duals:
+    """Duals of costs of a shape; zeros, which prove nothing, in place of others."""
+    u, v = duals
+    batch, n, m = shape
+    fits = u.shape == (batch, n) and v.shape == (batch, m)
+    fits = fits and bool(torch.isfinite(u).all() and torch.isfinite(v).all())
+    return (u, v) if fits else (u.new_zeros(batch, n), u.new_zeros(batch, m))
+
+
+def solve(costs: Costs | Tensor, rounds: int = 3) -> Duals:
     """Duals of the best assignment; the scales of pairs are searched, then certified."""
-    cost = _searched(costs) if costs.powers.shape[1] else costs.least()
-    margin = 2 * PRECISION * costs.target if costs.powers.shape[1] else 0.0
+    if isinstance(costs, Tensor) or not costs.powers.shape[1]:
+        cost = costs if isinstance(costs, Tensor) else costs.least()
+        v = torch.stack([_potentials(one) for one in cost])
+        return (cost - v.unsqueeze(-2)).amin(-1), v
+    cost, margin = _searched(costs), 2 * PRECISION * costs.target
     for _ in range(rounds):
         v = torch.stack([_potentials(one) for one in cost])
         u = (cost - v.unsqueeze(-2) - margin).amin(-1)
@@ -58,11 +75,13 @@ def _potentials(cost: Tensor) -> Tensor:
     moved = cost[order]
     exchange = moved - moved.diagonal().unsqueeze(1)
     v = cost.new_zeros(n)
+    changed = torch.arange(n)
     for _ in range(n):
-        better = torch.minimum(v, (v.unsqueeze(1) + exchange).amin(0))
-        if torch.equal(better, v):
-            break
+        better = torch.minimum(v, (v[changed].unsqueeze(1) + exchange[changed]).amin(0))
+        changed = (better < v).nonzero().squeeze(1)
         v = better
+        if not len(changed):
+            break
     return v
 
 

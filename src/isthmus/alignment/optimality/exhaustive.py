@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,8 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matcher import Match
-from isthmus.alignment.matching.problem import Occurrence, Problem, widened
+from isthmus.alignment.matching.meeting import Meeting
+from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import Costs, costs_of
 from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput
@@ -43,37 +44,53 @@ class Exhaustive:
         generator: torch.Generator,
     ) -> Match:
         """The element of the least distance; no other is nearer."""
-        whole_a, whole_b = (_double(widened(symmetry, params)) for params in (a, b))
-        core = symmetry.essential
-        names = [n for n in whole_a if n in core.reps]
-        one, two = ({n: whole[n] for n in names} for whole in (whole_a, whole_b))
-        state = Problem(core, one, two, core.identity())
-        acting = [n for n, found in state.places.items() if found and core.spaces[n].group.motions]
-        last = self._check(state, acting)
-        best, value = math.inf, state.element
-        for others in _elements(core, [name for name in acting if name != last]):
-            state.put(others)
-            objective, change = (state.objective, None) if last is None else _finished(state, last)
-            if objective < best:
-                step = {} if last is None else {last: change}
-                moved = Element(core, {**core.identity().values, **step})
-                best, value = objective, moved @ others
-        found = {**value.values, **symmetry.settling(whole_a, whole_b)}
-        distance = math.sqrt(max(best, 0.0))
+        meeting = Meeting.of(a, b, symmetry, exact=True)
+        every = Enumeration.of(meeting.problem(symmetry.identity()))
+        if not every.fits(self.limit):
+            count = f"e^{every.log_count:.1f}" if every.log_count > 30 else f"{every.count:,}"
+            raise BadInput(
+                f"{count} elements to try, and the limit is {self.limit:,}",
+                "raise Exhaustive(limit=...), or use WeightMatching",
+            )
+        least, element = every.best()
+        squared = least + meeting.rest
         evidence = {
             "start": "Exhaustive",
             "starts": ["Exhaustive"],
-            "distances": [distance],
-            "objective": [best],
-            "log_elements": core.log_components,
+            "distances": [math.sqrt(squared)],
+            "objective": [squared],
+            "tried": every.count,
         }
         claim = "no element of the group brings the models nearer: all were tried"
-        element = Element(symmetry, {n: found[n] for n in symmetry.spaces})
-        return Match(element, evidence, claim, Verdict.PROVED)
+        return Match(meeting.whole(element), evidence, claim, Verdict.PROVED)
 
-    def _check(self, state: Problem, acting: list[str]) -> str | None:
-        """The space to be solved by assignment; raises where there is too much to try."""
-        spaces = state.symmetry.spaces
+
+@dataclass(frozen=True)
+class Enumeration:
+    """All elements of a finite group, but for one space, which an assignment settles.
+
+    Attributes:
+        state: the problem at the identity, in float64.
+        spaces: those of which all values are tried.
+        solved: the one that is settled; None where every space has to be tried.
+        log_count: the natural logarithm of how many elements are tried.
+    """
+
+    state: Problem
+    spaces: tuple[str, ...]
+    solved: str | None
+    log_count: float
+
+    @classmethod
+    def of(cls, state: Problem) -> Enumeration:
+        """The cheapest one.
+
+        Raises:
+            BadInput: the group is not finite.
+        """
+        symmetry = state.symmetry
+        spaces = symmetry.spaces
+        acting = [n for n, found in state.places.items() if found and spaces[n].group.motions]
         for name in acting:
             group = spaces[name].group
             if not isinstance(group, AbstractMonomial) or group.scales:
@@ -81,24 +98,39 @@ class Exhaustive:
                     f"cannot try all elements: the space {name} has {group}, which is not finite",
                     "restrict the symmetry first, as symmetry.restrict(SignedPermutation)",
                 )
-        logs = {n: state.symmetry.copies(n) * spaces[n].group.log_components for n in acting}
+        logs = {n: symmetry.copies(n) * spaces[n].group.log_components for n in acting}
         linear = [n for n in acting if n not in state.quadratic and not state.inner[n]]
-        last = max(linear, key=logs.__getitem__, default=None)
-        total = sum(log for name, log in logs.items() if name != last)
-        if total > math.log(self.limit) + 1e-9:
-            count = f"e^{total:.1f}" if total > 30 else f"{math.exp(total):,.0f}"
-            raise BadInput(
-                f"{count} elements to try, and the limit is {self.limit:,}",
-                "raise Exhaustive(limit=...), or use WeightMatching",
-            )
-        return last
+        solved = max(linear, key=logs.__getitem__, default=None)
+        tried = tuple(name for name in acting if name != solved)
+        return cls(state, tried, solved, sum(logs[name] for name in tried))
+
+    def fits(self, limit: int) -> bool:
+        """Whether no more than so many elements are to be tried."""
+        return self.log_count <= math.log(max(limit, 1)) + 1e-9
+
+    @property
+    def count(self) -> int:
+        """How many elements are tried."""
+        return round(math.exp(self.log_count))
+
+    def best(self) -> tuple[float, Element]:
+        """The least squared distance, and an element that has it."""
+        symmetry, state = self.state.symmetry, self.state.fork()
+        least, value = math.inf, symmetry.identity()
+        for others in _elements(symmetry, self.spaces):
+            state.put(others)
+            if self.solved is None:
+                objective, step = state.objective, {}
+            else:
+                objective, change = _finished(state, self.solved)
+                step = {self.solved: change}
+            if objective < least:
+                moved = Element(symmetry, {**symmetry.identity().values, **step})
+                least, value = objective, moved @ others
+        return max(least, 0.0), value
 
 
-def _double(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.double() for name, tensor in params.items()}
-
-
-def _elements(symmetry: Symmetry, names: list[str]) -> Iterator[Element]:
+def _elements(symmetry: Symmetry, names: Sequence[str]) -> Iterator[Element]:
     """All elements that move only the named spaces."""
     one = symmetry.identity().values
     choices = [list(_values(symmetry, name)) for name in names]

@@ -3,7 +3,8 @@
 ``min Σ ≥ Σ min``: every block is given to one term, and the bounds of the terms are added. Blocks
 on which one space acts alone are solved together for that space. Of a block on which several act,
 one space is taken exactly and the others by what bounds them all, or all by the singular values.
-Blocks that scales or changes of basis can bring to anything are left out.
+Blocks that a change of basis acts on are bounded together, by products that no basis alters. Blocks
+that scales can bring to anything are left out.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import torch
 
-from isthmus.algebra.groups import AbstractMonomial
+from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Group
 from isthmus.alignment.matching.problem import Occurrence, Problem
-from isthmus.alignment.optimality.costs import costs_of
+from isthmus.alignment.optimality.costs import costs_of, gibibytes
+from isthmus.alignment.optimality.duals import Duals
 from isthmus.alignment.optimality.freedom import Freedom, moving
 from isthmus.alignment.optimality.spectra import side_of, spectral_bound
-from isthmus.alignment.optimality.terms import Duals, Term, spectral, squared_distance, term
+from isthmus.alignment.optimality.terms import Term, spectral, squared_distance, term
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,20 @@ class Share:
         return {"space": self.space, "blocks": blocks, **self.bound.to_json()}
 
 
-def shares(problem: Problem, widest: int) -> list[Share]:
+def shares(problem: Problem, memory: float) -> list[Share]:
     """Every block in one share, each with what is proved of it."""
     free = set(problem.symmetry.spaces)
     owned: dict[str, list[Occurrence]] = {}
     out: list[Share] = []
     for place in _blocks(problem):
-        owner = _owner(problem, place, widest)
+        owner = _owner(problem, place, memory)
         if owner is not None:
             owned.setdefault(str(owner.block.factors[owner.dim].space), []).append(owner)
         else:
             seen = _widest_view(problem, place)
             out.append(Share(None, (seen,), _alone(problem, seen)))
     for space, places in owned.items():
-        out.append(Share(space, tuple(places), term(problem, space, places, free, widest=widest)))
+        out.append(Share(space, tuple(places), term(problem, space, places, free, memory=memory)))
     return [share for share in out if share.bound.kind != "none"]
 
 
@@ -101,15 +103,18 @@ def _number(problem: Problem, place: Occurrence) -> int:
     return next(k for k, block in enumerate(blocks) if block is place.block)
 
 
-def _owner(problem: Problem, place: Occurrence, widest: int) -> Occurrence | None:
+def _owner(problem: Problem, place: Occurrence, memory: float) -> Occurrence | None:
     """The space to which a block is given: the one that promises most; None for its spectrum."""
     free = set(problem.symmetry.spaces)
     levels = moving(problem.symmetry, place.block, free)
     number = _number(problem, place)
     if len(levels) == 1:
         return _place(problem, place.name, number, next(iter(levels)))
-    candidates = [_place(problem, place.name, number, d) for d in levels]
-    candidates = [c for c in candidates if _owns(problem, c, levels, widest)]
+    seen_from = [_place(problem, place.name, number, d) for d in levels]
+    based = [c for c in seen_from if isinstance(_group(problem, c), GeneralLinear)]
+    if based and sum(level is Freedom.UNBOUNDED for level in levels.values()) == 1:
+        return based[0]
+    candidates = [c for c in seen_from if _owns(problem, c, levels, memory)]
     promised: Sequence[float] = [
         float(costs_of(problem, [c], free).least().amin(-1).sum()) for c in candidates
     ]
@@ -135,11 +140,19 @@ def _widest_view(problem: Problem, place: Occurrence) -> Occurrence:
     return max(views, key=lambda v: spectral_bound(problem, v, side_of(problem, v, free)))
 
 
-def _owns(problem: Problem, place: Occurrence, levels: Mapping[int, Freedom], widest: int) -> bool:
-    group = problem.symmetry.spaces[str(place.block.factors[place.dim].space)].group
+def _owns(
+    problem: Problem, place: Occurrence, levels: Mapping[int, Freedom], memory: float
+) -> bool:
+    space = str(place.block.factors[place.dim].space)
     others = [level for d, level in levels.items() if d != place.dim]
-    fits = isinstance(group, AbstractMonomial) and group.size <= widest
+    if not isinstance(problem.symmetry.spaces[space].group, AbstractMonomial):
+        return False
+    fits = gibibytes(problem.symmetry, space) <= memory
     return fits and not set(place.over) & set(levels) and max(others) < Freedom.UNBOUNDED
+
+
+def _group(problem: Problem, place: Occurrence) -> Group:
+    return problem.symmetry.spaces[str(place.block.factors[place.dim].space)].group
 
 
 def duals_of(data: Mapping[str, Any]) -> Duals | None:

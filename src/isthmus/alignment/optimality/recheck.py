@@ -51,27 +51,35 @@ class Recheck(Result):
 
 
 def recheck(
-    data: object, symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]
+    data: object,
+    symmetry: Symmetry,
+    a: Mapping[str, Tensor],
+    b: Mapping[str, Tensor],
+    *,
+    limit: int = 50_000,
 ) -> Recheck:
     """Hold a certificate of `optimality` against the two models it is about.
 
     The digests, the element's membership, the distance, and every bound: duals are compared with
-    the costs of all pairs, which are computed anew; no assignment is solved.
+    the costs of all pairs, which are computed anew; no assignment is solved. Where all
+    elements of a small group were tried, they are tried again.
 
     Args:
         data: what `Certificate.to_json` gave, or the result of ``isthmus align --certify --json``.
         symmetry: of the models.
         a: the model that stayed.
         b: the model that was moved, as it was before.
+        limit: the most elements that are tried again.
 
     Raises:
-        BadInput: the data are not a certificate of optimality.
+        BadInput: the data are not a certificate of optimality, or rest on more elements tried.
         UnknownName, ShapeMismatch: parameters are not those of the symmetry.
     """
     certificate, around = _certificate(data)
     for params in (a, b):
         symmetry.check(params)
     evidence = certificate["evidence"]
+    _refuse_many(evidence, limit)
     faults = list(_digests(certificate, symmetry, a, b))
     try:
         element = element_from_json(symmetry, evidence["element"])
@@ -104,6 +112,16 @@ def _certificate(data: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         if isinstance(evidence, Mapping) and isinstance(evidence.get("digests"), Mapping):
             return data, around
     raise BadInput("no certificate of optimality in the data", REMEDY)
+
+
+def _refuse_many(evidence: Mapping[str, Any], limit: int) -> None:
+    tried = evidence.get("tried")
+    count = tried.get("elements") if isinstance(tried, Mapping) else None
+    if isinstance(count, int) and count > limit:
+        raise BadInput(
+            f"the proof is that {count:,} elements were tried, and the limit is {limit:,}",
+            "raise recheck(limit=...): all are tried again",
+        )
 
 
 def _digests(

@@ -6,14 +6,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, GeneralLinear
 from isthmus.alignment.matching.problem import Occurrence, Problem
-from isthmus.alignment.optimality.costs import Costs, costs_of
-from isthmus.alignment.optimality.duals import dual_bound, solve
+from isthmus.alignment.optimality.costs import costs_of, gibibytes
+from isthmus.alignment.optimality.duals import Duals, dual_bound, fitting, solve
 from isthmus.alignment.optimality.freedom import Freedom, moving
+from isthmus.alignment.optimality.products import product_costs
 from isthmus.alignment.optimality.spectra import (
     linear_bound,
     side_of,
@@ -21,15 +19,13 @@ from isthmus.alignment.optimality.spectra import (
     turning_gain,
 )
 
-Duals = tuple[Tensor, Tensor]
-
 
 @dataclass(frozen=True)
 class Term:
     """What is proved of some blocks.
 
     Attributes:
-        kind: how: assignment, rotation, linear, spectral, fixed; or none.
+        kind: how: assignment, rotation, linear, products, spectral, fixed; or none.
         value: their squared distance at the element.
         bound: what it cannot fall below.
         sharp: whether the bound is reached, so that a gap is a gain that was missed.
@@ -65,7 +61,7 @@ def term(
     free: Container[str],
     duals: Duals | None = None,
     *,
-    widest: int = 0,
+    memory: float = 0.0,
 ) -> Term:
     """What is proved of blocks in which a space acts, while the free spaces may move.
 
@@ -75,40 +71,37 @@ def term(
         places: where it acts, each block once.
         free: spaces that may move, this one among them.
         duals: of the assignment, where they are known; they are checked, not trusted.
-        widest: solve for duals where they are not given, for at most so many units.
+        memory: solve for duals where they are not given, in at most so many GiB.
     """
     group = problem.symmetry.spaces[space].group
     if isinstance(group, AbstractMonomial):
-        return _assigned(problem, group, places, free, duals, widest)
+        return _assigned(problem, space, places, free, duals, memory)
     if isinstance(group, AbstractRotation):
         return _turned(problem, group, places, free)
-    still = [place for place in places if _level(problem, place, free) is Freedom.NONE]
-    value = squared_distance(problem, places)
-    if not isinstance(group, GeneralLinear) or not still:
-        return Term("none", value)
-    bound, numbers = linear_bound(problem, still)
-    return Term("linear", value, _within(bound, value), False, numbers)
+    if isinstance(group, GeneralLinear):
+        return _based(problem, places, free, duals, solving=memory > 0)
+    return Term("none", squared_distance(problem, places))
 
 
 def _assigned(
     problem: Problem,
-    group: AbstractMonomial,
+    space: str,
     places: Sequence[Occurrence],
     free: Container[str],
     duals: Duals | None,
-    widest: int,
+    memory: float,
 ) -> Term:
     """Permutations, with scales and signs: by the duals of the assignment."""
     value = squared_distance(problem, places)
     levels = [_level(problem, place, free) for place in places]
     bounded = [p for p, level in zip(places, levels, strict=True) if level < Freedom.UNBOUNDED]
-    if not bounded or (duals is None and group.size > widest):
+    if not bounded or (duals is None and gibibytes(problem.symmetry, space) > memory):
         return Term("none", value)
     costs = costs_of(problem, bounded, free)
     found = duals if duals is not None else solve(costs)
-    bound, excess = dual_bound(costs, *_fitting(found, costs))
+    bound, excess = dual_bound(costs, *fitting(found, costs.plus.shape[1:]))
     # With scales the search for the best of each pair may miss it, and the bound falls short.
-    sharp = not any(levels) and not group.scales
+    sharp = not any(levels) and not costs.powers.shape[1]
     return Term("assignment", value, _within(bound, value), sharp, {"excess": excess}, found)
 
 
@@ -127,6 +120,36 @@ def _turned(
             bound += spectral_bound(problem, place, side_of(problem, place, free))
     value = squared_distance(problem, places)
     return Term("rotation", value, _within(bound, value), not any(levels), numbers)
+
+
+def _based(
+    problem: Problem,
+    places: Sequence[Occurrence],
+    free: Container[str],
+    duals: Duals | None,
+    *,
+    solving: bool,
+) -> Term:
+    """Changes of basis: by least squares where nothing else moves, by products elsewhere too."""
+    value = squared_distance(problem, places)
+    still = [place for place in places if _level(problem, place, free) is Freedom.NONE]
+    bounded = [place for place in places if _beside(problem, place, free) < Freedom.UNBOUNDED]
+    bound, numbers = linear_bound(problem, still) if still else (0.0, {})
+    costs = product_costs(problem, bounded, free)
+    if costs is None:
+        return Term("linear" if still else "none", value, _within(bound, value), False, numbers)
+    found = None
+    if costs.dim() > 1:
+        found = duals or (solve(costs.unsqueeze(0)) if solving else None)
+        if found is None:
+            return Term("none", value)
+        found = fitting(found, (1, *costs.shape))
+        product, numbers["excess"] = dual_bound(costs.unsqueeze(0), *found)
+    else:
+        product = float(costs.sum())
+    # Where all rests, the products are those of what least squares leave.
+    bound = bound + product if len(still) == len(bounded) else max(bound, product)
+    return Term("products", value, _within(bound, value), False, numbers, found)
 
 
 def spectral(problem: Problem, place: Occurrence, free: Container[str]) -> Term:
@@ -151,19 +174,15 @@ def squared_distance(problem: Problem, places: Iterable[Occurrence]) -> float:
 def _level(problem: Problem, place: Occurrence, free: Container[str]) -> Freedom:
     """How free the rest of a block is; unbounded where what indexes the space may move."""
     levels = moving(problem.symmetry, place.block, free)
-    if any(d in levels for d in place.over):
-        return Freedom.UNBOUNDED
+    indexed = any(d in levels for d in place.over)
+    return Freedom.UNBOUNDED if indexed else _beside(problem, place, free)
+
+
+def _beside(problem: Problem, place: Occurrence, free: Container[str]) -> Freedom:
+    """How free all other factors of a block are."""
+    levels = moving(problem.symmetry, place.block, free)
     return Freedom(max((f for d, f in levels.items() if d != place.dim), default=Freedom.NONE))
 
 
 def _within(bound: float, value: float) -> float:
     return min(max(bound, 0.0), value)
-
-
-def _fitting(duals: Duals, costs: Costs) -> Duals:
-    """Duals of the right shape; zeros, which prove nothing, in place of others."""
-    u, v = duals
-    batch, n, m = costs.plus.shape[1:]
-    fits = u.shape == (batch, n) and v.shape == (batch, m)
-    fits = fits and bool(torch.isfinite(u).all() and torch.isfinite(v).all())
-    return (u, v) if fits else (u.new_zeros(batch, n), u.new_zeros(batch, m))

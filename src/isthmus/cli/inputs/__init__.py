@@ -7,7 +7,6 @@ from isthmus.cli.inputs.examples import Example, example_for, parse_example, pla
 from isthmus.cli.inputs.models import Named, load, load_model
 from isthmus.cli.inputs.outputs import claim
 from isthmus.cli.inputs.provenance import provenance
-from isthmus.cli.inputs.symmetries import load_checkpoints, load_symmetry, require_one
 
 __all__ = [
     "Example",
@@ -16,14 +15,11 @@ __all__ = [
     "example_for",
     "load",
     "load_checkpoint",
-    "load_checkpoints",
     "load_data",
     "load_model",
-    "load_symmetry",
     "load_with_symmetry",
     "parse_example",
     "placed",
     "provenance",
-    "require_one",
     "thinned",
 ]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isthmus.algebra import Symmetry
-from isthmus.cli.inputs.checkpoints import load_checkpoint
 from isthmus.cli.inputs.data import load_data
-from isthmus.cli.inputs.examples import example_for
-from isthmus.cli.inputs.models import load_model
+from isthmus.cli.inputs.examples import example_for, placed
+from isthmus.cli.inputs.models import load
 from isthmus.cli.inputs.symmetries import load_checkpoints, load_symmetry, require_one
 from isthmus.discovery import discover
 from isthmus.ground import Params
@@ -30,10 +29,14 @@ def load_with_symmetry(
         UnknownName: A name is missing or too many; so ShapeMismatch, DtypeMismatch and NotFinite.
     """
     require_one(model, symmetry)
-    if symmetry is not None:
-        group = load_symmetry(symmetry)
-        return load_checkpoints(paths, group), group
-    module = load_model(str(model))
-    params = [load_checkpoint(path, module) for path in paths]
-    inputs = example_for(example, load_data(data) if data and not example else None)
-    return params, discover(module, inputs)
+    group = (
+        load_symmetry(symmetry) if symmetry is not None else _discovered(str(model), example, data)
+    )
+    return load_checkpoints(paths, group), group
+
+
+def _discovered(model: str, example: str | None, data: str | None) -> Symmetry:
+    """The symmetry of a model, whose numbers are not needed."""
+    named = load(model, values=False)
+    given = load_data(data) if data and not example else None
+    return discover(named.module, placed(example_for(example, given, named.example), named.module))

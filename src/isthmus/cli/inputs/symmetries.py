@@ -60,6 +60,6 @@ def _expected(symmetry: Symmetry, first: Mapping[str, Tensor]) -> Params:
     """Tensors without numbers of the shapes that the reps say."""
     known = {symmetry.aliases.get(name, name): tensor.dtype for name, tensor in first.items()}
     return {
-        name: torch.empty(rep.shape, dtype=known.get(name, torch.float32), device="meta")
-        for name, rep in symmetry.reps.items()
+        name: torch.empty(shape, dtype=known.get(name, torch.float32), device="meta")
+        for name, shape in symmetry.shapes.items()
     }
