@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups import (
@@ -20,6 +19,7 @@ from isthmus.alignment.matching import pairs
 from isthmus.alignment.matching.circuits import pair_costs
 from isthmus.alignment.matching.linear import best_linear
 from isthmus.alignment.matching.problem import Problem
+from isthmus.ground.assignment import assignment
 
 Rows = list[tuple[Character, Tensor, Tensor]]
 
@@ -49,7 +49,7 @@ def _monomial(group: AbstractMonomial, rows: Rows) -> Moves:
     perm = torch.arange(group.size).expand(*batch, group.size)
     if group.swaps:
         cost = of.cost(*pairs.fit(of, rounds=2 if group.scales + group.flips <= 2 else 1, steps=4))
-        perm = assigned(cost, maximise=False)
+        perm = assignment(cost)
     chosen = pairs.diagonal(rows, (group.scales, group.flips), perm)
     signs, logs = pairs.fit(chosen, rounds=20, steps=20)
     lead = len(batch)
@@ -64,15 +64,7 @@ def _permutation(group: AbstractMonomial, rows: Rows) -> Moves:
         # Added in place where there is no batch: at width 512 a sum costs what a product costs.
         cross = torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT
     one = group.identity(cross.shape[:-2])
-    return Moves(assigned(cross, maximise=True), one.signs, one.logs)
-
-
-def assigned(cost: Tensor, *, maximise: bool) -> Tensor:
-    """The permutations ``(*batch, n)`` of least, or largest, ``Σ_i cost[i, perm i]``."""
-    flat = cost.detach().reshape(-1, *cost.shape[-2:]).numpy()
-    found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
-    stacked = torch.stack([torch.as_tensor(f) for f in found])
-    return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
+    return Moves(assignment(cross, maximise=True), one.signs, one.logs)
 
 
 def step(problem: Problem, space: str, tolerance: float) -> float:
@@ -121,7 +113,7 @@ def outer_step(problem: Problem, space: str, tolerance: float) -> float:
 def swaps(group: Group, cost: Tensor) -> Moves:
     """The permutation of least cost, without signs or scales."""
     one = group.identity(())
-    return Moves(assigned(cost, maximise=False), one.signs, one.logs)
+    return Moves(assignment(cost), one.signs, one.logs)
 
 
 def settle_inside(problem: Problem, space: str, rounds: int = 3) -> None:
