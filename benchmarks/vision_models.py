@@ -67,8 +67,8 @@ def _resnet20(width: int) -> Any:
 
 RECIPES = {
     "mlp": Recipe(_mlp, "fashion-mnist", 60000, 5, 2000),
-    "cnn": Recipe(_cnn, "fashion-mnist", 60000, 3, 2000),
-    "resnet20": Recipe(partial(_resnet20, 16), "cifar10", 10000, 12, 1000, 32),
+    "cnn": Recipe(_cnn, "fashion-mnist", 20000, 3, 2000),
+    "resnet20": Recipe(partial(_resnet20, 16), "cifar10", 10000, 6, 1000, 32),
     "resnet20-small": Recipe(partial(_resnet20, 16), "cifar10", 10000, 4, 1000, 16),
     "resnet20x4-small": Recipe(partial(_resnet20, 64), "cifar10", 10000, 4, 500, 16),
 }
