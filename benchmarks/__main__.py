@@ -14,6 +14,7 @@ NAMES = (
     "matching",
     "language",
     "vision",
+    "many",
     "discovery",
     "planted",
     "completeness",

@@ -8,19 +8,21 @@ own parameters, with BatchNorm's statistics as interpolated and recomputed on tr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from measuring import options, table, timed, use_threads, write
 from vision_models import RECIPES
 
+KINDS = ("mlp", "cnn", "resnet20", "resnet20-small", "resnet20x4-small")
 SIDES = ("as it is", "recomputed")
 
 
 def main(words: list[str]) -> None:
     """Train what is not there, align in every way, print a table for each kind."""
     parser = options(__doc__, runs=1)
-    parser.add_argument("--kinds", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--points", type=int, default=11, help="of the barrier")
     parser.add_argument("--descent", type=int, default=150, help="steps of the loss descent")
     parser.add_argument("--only", metavar="WORD", help="ways whose name contains this")
@@ -94,6 +96,8 @@ def _aligned(pair: Pair, chosen: Any) -> Iterator[dict[str, Any]]:
                 "ends": [*found.ends, accuracy[0], accuracy[-1]],
                 "middle": accuracy[chosen.points // 2],
             }
+        shown = ", ".join(f"{row[side]['barrier']:.3f}" for side in SIDES if side in row)
+        print(f"  {way}: {shown}, {seconds:.1f} s", file=sys.stderr, flush=True)
         yield row
 
 

@@ -1,4 +1,4 @@
-"""The pairs of image models that `vision` aligns: trained once, kept under ``.trained/``.
+"""The image models that `vision` and `many` align: trained once, kept under ``.trained/``.
 
 ``mlp``: 784-512-512-512-10 on Fashion-MNIST; ``cnn``: two convolutions with BatchNorm and two
 linear layers on the same; ``resnet20``: on 10,000 images of CIFAR-10; ``resnet20-small`` and
@@ -37,14 +37,13 @@ class Recipe:
         return self.data == "cifar10"
 
 
-def _mlp() -> Any:
+def _mlp(*hidden: int) -> Any:
     from torch import nn
 
-    sizes = (784, 512, 512, 512)
     layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in pairwise(sizes):
+    for inputs, outputs in pairwise((784, *hidden)):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(512, 10))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10))
 
 
 def _cnn() -> Any:
@@ -66,11 +65,13 @@ def _resnet20(width: int) -> Any:
 
 
 RECIPES = {
-    "mlp": Recipe(_mlp, "fashion-mnist", 60000, 5, 2000),
-    "cnn": Recipe(_cnn, "fashion-mnist", 20000, 3, 2000),
+    "mlp": Recipe(partial(_mlp, 512, 512, 512), "fashion-mnist", 60000, 5, 2000),
+    "mlp-256": Recipe(partial(_mlp, 256, 256), "fashion-mnist", 60000, 5, 10000),
+    "mlp-512": Recipe(partial(_mlp, 512, 512), "fashion-mnist", 60000, 5, 10000),
+    "cnn": Recipe(_cnn, "fashion-mnist", 20000, 3, 1000),
     "resnet20": Recipe(partial(_resnet20, 16), "cifar10", 10000, 6, 1000, 32),
     "resnet20-small": Recipe(partial(_resnet20, 16), "cifar10", 10000, 4, 1000, 16),
-    "resnet20x4-small": Recipe(partial(_resnet20, 64), "cifar10", 10000, 4, 500, 16),
+    "resnet20x4-small": Recipe(partial(_resnet20, 64), "cifar10", 10000, 4, 400, 16),
 }
 
 
@@ -140,7 +141,7 @@ def _optimiser(kind: str, model: Any) -> tuple[Any, float]:
     """With its highest rate."""
     import torch
 
-    if kind == "mlp":
+    if kind.startswith("mlp"):
         return torch.optim.Adam(model.parameters()), 1e-3
     return (
         torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, weight_decay=5e-4),
