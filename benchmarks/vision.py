@@ -25,7 +25,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--points", type=int, default=11, help="of the barrier")
     parser.add_argument("--descent", type=int, default=150, help="steps of the loss descent")
-    parser.add_argument("--only", metavar="WORD", help="ways whose name contains this")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="ways that contain one of these")
     chosen = parser.parse_args(words)
     use_threads(chosen.threads)
     figures = []
@@ -75,7 +75,7 @@ def _aligned(pair: Pair, chosen: Any) -> Iterator[dict[str, Any]]:
 
     naive: dict[str, float] = {}
     for way, (symmetry, method) in _ways(pair, chosen.descent).items():
-        if chosen.only and chosen.only not in way and way != "naive":
+        if chosen.only and way != "naive" and not any(word in way for word in chosen.only):
             continue
         moved, seconds = pair.b, 0.0
         if method is not None:
