@@ -10,7 +10,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("matching", "language", "discovery", "planted", "completeness", "full_size", "zoo")
+NAMES = (
+    "matching",
+    "language",
+    "vision",
+    "many",
+    "discovery",
+    "planted",
+    "completeness",
+    "full_size",
+    "zoo",
+)
 
 
 def main(words: list[str]) -> int:

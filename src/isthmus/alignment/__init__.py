@@ -23,6 +23,7 @@ from isthmus.alignment.loss.descent import LossDescent as LossDescent
 from isthmus.alignment.loss.descent import Unmoved as Unmoved
 from isthmus.alignment.many.align_all import Alignments as Alignments
 from isthmus.alignment.many.align_all import align_all as align_all
+from isthmus.alignment.many.mean_descent import MeanDescent as MeanDescent
 from isthmus.alignment.many.strategies import Pairwise as Pairwise
 from isthmus.alignment.many.strategies import Star as Star
 from isthmus.alignment.many.strategies import Strategy as Strategy
