@@ -17,6 +17,7 @@ NAMES = (
     "many",
     "discovery",
     "planted",
+    "memory",
     "completeness",
     "full_size",
     "zoo",
