@@ -266,3 +266,24 @@ def test_merging_with_batchnorm_needs_data(files, run):
     ran = run(*words, "-o", files.folder / "m.safetensors")
     refused(ran, "BatchNorm statistics need data", "give --data, or --repair none")
     refused(run("merge", files.a, "--model", files.model(), "-o", files.folder / "m"), "at least")
+
+
+def test_outputs_of_the_wrong_kind_are_refused_before_the_work(files, run):
+    model = ["--model", files.model(), "--example", "1x64"]
+    both, other = [files.a, files.b], files.folder / "out.xyz"
+    for words in (
+        ["align", files.b, "--to", files.a, "-o", other],
+        ["canonical", files.a, "-o", other],
+        ["merge", *both, "-o", other],
+    ):
+        ran = run(*words, *model)
+        refused(ran, "out.xyz: unknown suffix '.xyz'", "end it in .safetensors, .pt or .pth")
+    ran = run("distance", *both, *model, "--draw", files.folder / "heat.png")
+    refused(ran, "unknown suffix '.png'; end it in .svg")
+
+
+def test_two_outputs_in_one_file_are_refused(files, run):
+    out = files.folder / "out.pt"
+    words = ["align", files.b, "--to", files.a, "--model", files.model(), "--example", "1x64"]
+    refused(run(*words, "-o", out, "--json", out), "out.pt is also another file of this run")
+    assert not out.exists()

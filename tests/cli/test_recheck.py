@@ -70,3 +70,16 @@ def test_files_that_are_no_certificates(files, run):
         ran = run("recheck", other, *words[2:])
         assert ran.code == 2
         assert said in ran.errors[0]
+
+
+def test_a_connection_holds_its_certificate(files, run):
+    ran = run(*files.connect("--certify"))
+    assert ran.code == 0, ran.err
+    out = files.folder / "out"
+    page = (out / "report.html").read_text()
+    for fact in ("lower bound", "gap of one space", "spread"):
+        assert fact in page
+    words = ["--to", files.a, "--b", files.b, "--model", files.model(), "--example", "2x64"]
+    ran = run("recheck", out / "result.json", *words)
+    assert ran.code == 0, (ran.out, ran.err)
+    assert "holds: " in ran.out

@@ -128,6 +128,18 @@ def test_a_repair_is_applied_to_the_merged_params():
     assert merge([a, b], repair=lambda params: {"only": params["0.bias"]}).keys() == {"only"}
 
 
+def test_statistics_of_half_precision_are_those_of_float32():
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    batches = [(torch.randn(16, 3, generator=torch.Generator().manual_seed(0)), None)]
+    half = {n: t.bfloat16() if t.is_floating_point() else t for n, t in params_of(network).items()}
+    found = RecomputeStatistics(network, batches)(half)
+    assert {n: t.dtype for n, t in found.items()} == {n: t.dtype for n, t in half.items()}
+    wide = {n: t.float() if t.is_floating_point() else t for n, t in half.items()}
+    expected = RecomputeStatistics(network, batches)(wide)
+    assert torch.equal(found["1.running_mean"], expected["1.running_mean"].bfloat16())
+    assert not torch.equal(found["1.running_mean"], half["1.running_mean"])
+
+
 def test_models_are_aligned_where_their_symmetry_is_given():
     network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
     a = params_of(network)

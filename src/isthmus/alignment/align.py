@@ -14,7 +14,7 @@ from isthmus.alignment.finite import check_finite
 from isthmus.alignment.gauged import gauged_distances
 from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.optimality import optimality
+from isthmus.alignment.optimality import optimality, spread
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate
 from isthmus.ground.results import Result
@@ -93,7 +93,7 @@ def align(
         claim=match.claim,
         verdict=match.verdict,
         margin=before - after,
-        evidence=dict(match.evidence),
+        evidence={**match.evidence, **spread(match.evidence)},
     )
     rounded = rounding(symmetry, match.element, b, moved)
     return Alignment(match.element, moved, before, after, certificate, exactness, rounded)

@@ -12,8 +12,9 @@ from isthmus.alignment.data.activations import ActivationMatching
 from isthmus.alignment.data.covariance import CovarianceMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry, thinned
+from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry, thinned
 from isthmus.cli.options import (
+    CertifyOption,
     CheckpointB,
     DataOption,
     ExampleOption,
@@ -47,18 +48,12 @@ def align(
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
-    certify: Annotated[
-        bool,
-        typer.Option(
-            "--certify",
-            help="Prove how far from optimal it can be; `recheck` reads it from --json.",
-        ),
-    ] = False,
+    certify: CertifyOption = False,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
     """Align checkpoint B to checkpoint A: other weights, the same function as B."""
-    claim(output, force=force, inputs=[b, to])
+    claim(output, force=force, inputs=[b, to], endings=CHECKPOINT)
     with screen.progress("align") as step:
         step("reading the graph", 0, 2)
         (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)

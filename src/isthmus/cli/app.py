@@ -15,7 +15,7 @@ import typer
 
 from isthmus.cli import screen
 from isthmus.cli.inputs import claim
-from isthmus.ground.errors import IsthmusError
+from isthmus.ground.errors import BadInput, IsthmusError
 from isthmus.ground.writing import atomic_write
 
 P = ParamSpec("P")
@@ -64,7 +64,12 @@ def _perform(function: Callable[P, Outcome], /, *args: P.args, **kwargs: P.kwarg
     target = kwargs.get("json")
     if isinstance(target, str) and target != "-":
         force = bool(kwargs.get("force"))
-        claim(Path(target), force=force, inputs=_paths(kwargs.values()))
+        others = _paths(kwargs.values())
+        if Path(target).resolve() in [path.resolve() for path in others]:
+            raise BadInput(
+                f"--json {target} is also another file of this run", "choose another name for it"
+            )
+        claim(Path(target), force=force, inputs=others)
     output = sys.stdout
     with _human_output(target), screen.warnings_as_lines():
         outcome = function(*args, **kwargs)

@@ -11,7 +11,7 @@ import typer
 import isthmus.alignment as alignment
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, load_with_symmetry
+from isthmus.cli.inputs import CHECKPOINT, claim, load_with_symmetry
 from isthmus.cli.options import (
     DataOption,
     ExampleOption,
@@ -64,7 +64,7 @@ def canonical(
     force: ForceOption = False,
 ) -> Outcome:
     """Bring a checkpoint to the canonical form of its orbit: other weights, the same function."""
-    claim(output, force=force, inputs=[checkpoint])
+    claim(output, force=force, inputs=[checkpoint], endings=CHECKPOINT)
     with screen.progress("canonical") as step:
         step("reading the graph", 0, 2)
         (params,), group = load_with_symmetry([checkpoint], model, symmetry, example, data)

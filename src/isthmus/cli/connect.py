@@ -24,6 +24,7 @@ from isthmus.cli.inputs import (
 )
 from isthmus.cli.options import (
     BatchOption,
+    CertifyOption,
     CheckpointA,
     CheckpointB,
     ExampleOption,
@@ -60,6 +61,7 @@ def connect(
     batch_size: BatchOption = 1000,
     samples: SamplesOption = None,
     repair: RepairOption = None,
+    certify: CertifyOption = False,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
@@ -75,6 +77,7 @@ def connect(
     settings = Settings(
         method=WeightMatching(restarts=restarts),
         points=points,
+        certify=certify,
         repair=None if repair is None else repair is Repair.STATISTICS,
         seed=seed,
     )

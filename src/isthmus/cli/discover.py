@@ -91,7 +91,7 @@ def discover(
     if (place is None) == (model is None):
         raise BadInput("a model is needed, once", "give it first, or as --model")
     if draw is not None:
-        claim(draw, force=force)
+        claim(draw, force=force, endings=(".svg",))
     named = load(model or place or "", values=verify or complete)
     given = load_data(data) if data and not example else None
     inputs = placed(example_for(example, given, named.example), named.module)

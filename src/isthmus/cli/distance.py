@@ -51,7 +51,7 @@ def distance(
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to measure", "give at least two")
     if draw is not None:
-        claim(draw, force=force, inputs=checkpoints)
+        claim(draw, force=force, inputs=checkpoints, endings=(".svg",))
     pairs = list(itertools.combinations(range(len(checkpoints)), 2))
     found: Found = {}
     with screen.progress("distance") as step:

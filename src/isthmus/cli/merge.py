@@ -12,7 +12,7 @@ import isthmus.merging as merging
 from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, load_data, load_model, load_with_symmetry
+from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry
 from isthmus.cli.options import (
     BatchOption,
     DataOption,
@@ -54,7 +54,7 @@ def merge(
     """Average checkpoints of one architecture after aligning them all, as the first lies."""
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
-    claim(output, force=force, inputs=checkpoints)
+    claim(output, force=force, inputs=checkpoints, endings=CHECKPOINT)
     method = alignment.WeightMatching(restarts=restarts)
     with screen.progress("merge") as step:
         step("reading the graph", 0, len(checkpoints) + 1)

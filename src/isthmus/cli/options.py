@@ -90,6 +90,13 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Fixes the run.")]
 RestartsOption = Annotated[
     int, typer.Option("--restarts", min=0, help="Further random starts that the matching tries.")
 ]
+CertifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--certify",
+        help="Prove how far from optimal the alignment can be; `recheck` reads it from the JSON.",
+    ),
+]
 MethodOption = Annotated[
     Method,
     typer.Option(

@@ -27,7 +27,10 @@ from isthmus.ground.errors import BadInput
 def recheck(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="What `isthmus align --certify --json FILE` wrote."),
+        typer.Argument(
+            metavar="FILE",
+            help="What `isthmus align --certify --json FILE` or `connect --certify` wrote.",
+        ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="A", help="The checkpoint aligned to.")],
     b: Annotated[Path, typer.Option("--b", metavar="B", help="The checkpoint that was moved.")],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
+import torch
 from torch import Tensor, nn
 
 from isthmus.ground import Params
@@ -34,5 +35,11 @@ class RecomputeStatistics:
     batches: Iterable[Batch]
 
     def __call__(self, params: Mapping[str, Tensor]) -> Params:
-        """``params`` with fresh statistics. Raises as `recompute_statistics`."""
-        return recompute_statistics(self.model, params, self.batches)
+        """``params`` with fresh statistics. Raises as `recompute_statistics`.
+
+        Half precision is run in float32 and given back as it was.
+        """
+        half = (torch.float16, torch.bfloat16)
+        wide = {n: t.float() if t.dtype in half else t for n, t in params.items()}
+        found = recompute_statistics(self.model, wide, self.batches)
+        return {n: t.to(params[n].dtype) for n, t in found.items()}

@@ -37,6 +37,7 @@ class Settings:
         points: Points on each straight line; the orbit, which is level, gets nine at most.
         repair: Whether BatchNorm statistics are recomputed on straight lines and for the merged
             model; None does so where the model has BatchNorm.
+        certify: Whether it is proved how far from optimal the alignment can be (`optimality`).
         samples: Random elements with which the symmetry is verified.
         seed: Fixes the run.
     """
@@ -45,6 +46,7 @@ class Settings:
     criterion: Callable[[Any, Any], Tensor] = criterion
     points: int = 25
     repair: bool | None = None
+    certify: bool = False
     samples: int = 8
     seed: int = 0
 
@@ -107,6 +109,7 @@ def connect(
     symmetry, verified = _symmetry(_at(model, a), example, settings, count)
     count.begin("aligning")
     fit = align(b, to=a, symmetry=symmetry, method=settings.method, seed=settings.seed)
+    fit = fit.certify(b, to=a) if settings.certify else fit
     count.advance()
     count.begin("measuring the distance of the orbits")
     apart = distance(a, b, symmetry=symmetry, seed=settings.seed)

@@ -24,7 +24,7 @@ from isthmus.alignment.interchange.files import (
     save_axes,
     save_permutations,
 )
-from isthmus.ground.errors import BadInput, ShapeMismatch, UnknownName
+from isthmus.ground.errors import BadInput, OutputExists, ShapeMismatch, UnknownName
 from isthmus.testing.zoo import entry
 
 BY_HAND = {
@@ -176,6 +176,9 @@ def test_arrays_that_are_no_permutations() -> None:
     assert from_permutations(symmetry, {"P": [2, 0, 1]}).moved
     with pytest.raises(UnknownName, match="no space is called 'Q'; use P"):
         from_permutations(symmetry, {"Q": [0]})
+    for wrong in ([0.0, 2.0, 1.0], [[2, 0, 1]], "201", [True, False, True]):
+        with pytest.raises(BadInput, match="the array of P is not a list of indices; give"):
+            from_permutations(symmetry, {"P": wrong})
     for wrong in ([0, 0, 1], [0, 1], [0, 1, 3]):
         with pytest.raises(BadInput, match="the array of P is not a permutation of 0 to 2; give"):
             from_permutations(symmetry, {"P": wrong})
@@ -203,8 +206,12 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
     np.savez(path, P=np.array([{"a": 1}], dtype=object))
     with pytest.raises(BadInput, match="cannot be read: Object arrays cannot be loaded"):
         load_permutations(path)
+    for content in (b"", b"PK\x03\x04 cut"):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="p.npz cannot be read"):
+            load_permutations(path)
     (tmp_path / "q.json").write_text('{"P": [0.5]}')
-    with pytest.raises(BadInput, match="P is not a list of indices; give for each place the old"):
+    with pytest.raises(BadInput, match="P is not a list of indices; give for each new place"):
         load_permutations(tmp_path / "q.json")
 
 
@@ -212,6 +219,10 @@ def test_mappings_in_files(tmp_path: Path) -> None:
     path = tmp_path / "axes.json"
     save_axes(BY_HAND, path)
     assert load_axes(path) == BY_HAND
+    with pytest.raises(OutputExists):
+        save_axes(BY_HAND, path)
+    save_axes({"w": ("P", None)}, path, force=True)
+    assert load_axes(path) == {"w": ("P", None)}
     path.write_text('{"w": "P"}')
     with pytest.raises(BadInput, match="w is 'P', expected a list with one entry for each axis"):
         load_axes(path)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from isthmus import align
 from isthmus.algebra import Rep, Space, Symmetry
-from isthmus.algebra.groups import GeneralLinear, Orthogonal, Permutation
+from isthmus.algebra.groups import (
+    GeneralLinear,
+    Orthogonal,
+    Permutation,
+    PlaneRotation,
+    PositiveScaling,
+)
 from isthmus.alignment.optimality import optimality, recheck
 from isthmus.ground import distance
 
@@ -22,6 +28,7 @@ NETS = {
     "heads": {"q": "(h l) ⊗ o*", "bias": "(h l)", "key": "(h l*) ⊗ o*", "embed": "6 ⊗ o"},
     "fixed heads": {"q": "(f m) ⊗ 5", "key": "(f m*) ⊗ 5"},
     "grouped": {"q": "(h p l) ⊗ o*", "key": "(h l*) ⊗ o*"},
+    "planes": {"q": "(h t r) ⊗ o*", "key": "(h t* r*) ⊗ o*", "embed": "6 ⊗ o"},
     "one side": {"q": "k ⊗ o*", "embed": "6 ⊗ o"},
 }
 
@@ -34,6 +41,8 @@ def net(kind: str) -> Symmetry:
         "k": Space("k", 2, GeneralLinear(2)),
         "p": Space("p", 2, Permutation(2), ("h",)),
         "l": Space("l", 2, GeneralLinear(2), ("h",)),
+        "r": Space("r", 3, PositiveScaling(3), ("h",)),
+        "t": Space("t", 2, PlaneRotation(), ("h", "r")),
         "m": Space("m", 2, GeneralLinear(2), ("f",)),
     }
     reps = {n: Rep.parse(t, spaces) for n, t in NETS[kind].items()}
@@ -71,7 +80,7 @@ def test_no_element_comes_nearer(
         assert found["lower_bound"] <= distance(a, symmetry.act(g, b)) + 1e-9
         elsewhere = optimality(symmetry, a, b, g).evidence
         assert elsewhere["lower_bound"] == pytest.approx(
-            min(found["lower_bound"], elsewhere["distance"]), abs=1e-6
+            min(found["lower_bound"], elsewhere["distance"]), rel=1e-6, abs=1e-6
         )
 
 

@@ -202,7 +202,7 @@ def from_permutations(
         space = symmetry.spaces[name]
         if not isinstance(space.group, AbstractMonomial) or not space.group.swaps or space.over:
             raise BadInput(f"{space} does not take one permutation", "leave it out")
-        perm = torch.as_tensor(given).to(torch.int64)
+        perm = indices(given, f"the array of {name}")
         if not torch.equal(perm.sort().values, torch.arange(space.size)):
             raise BadInput(
                 f"the array of {name} is not a permutation of 0 to {space.size - 1}",
@@ -211,3 +211,18 @@ def from_permutations(
         one = space.group.identity()
         values[name] = Moves(perm, one.signs, one.logs)
     return Element(symmetry, values)
+
+
+def indices(given: object, what: str) -> Tensor:
+    """A list of whole numbers as a tensor.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    try:
+        found = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.zeros(())
+    if found.dim() != 1 or found.is_floating_point() or found.dtype is torch.bool:
+        raise BadInput(f"{what} is not a list of indices", "give for each new place the old one")
+    return found.to(torch.int64)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from isthmus.alignment.interchange.axes import Mapped
+from isthmus.alignment.interchange.axes import Mapped, indices
 from isthmus.ground import load, save
 from isthmus.ground.errors import BadInput
 from isthmus.ground.writing import StrPath, atomic_write, refuse_existing
@@ -59,18 +59,24 @@ def load_permutations(path: StrPath) -> dict[str, Tensor]:
         found = _json(source)
     elif source.suffix == ".npz":
         try:
-            with np.load(source, allow_pickle=False) as data:
+            with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 found = {name: data[name] for name in data.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise BadInput(f"{source} cannot be read: {error}", "give an .npz of arrays") from error
     else:
         raise _suffix(source)
-    return {name: _indices(name, value, source) for name, value in found.items()}
+    return {name: indices(value, f"{source}: {name}") for name, value in found.items()}
 
 
-def save_axes(mapping: Mapping[str, Sequence[str | None]], path: StrPath) -> None:
-    """Write a mapping of axes as JSON, where no file is yet."""
-    refuse_existing(path)
+def save_axes(
+    mapping: Mapping[str, Sequence[str | None]], path: StrPath, *, force: bool = False
+) -> None:
+    """Write a mapping of axes as JSON.
+
+    Raises:
+        OutputExists: the file is there and ``force`` is false.
+    """
+    refuse_existing(path, force)
     lists = {name: list(axes) for name, axes in mapping.items()}
     atomic_write(path, json.dumps(lists, indent=2) + "\n")
 
@@ -100,18 +106,6 @@ def _json(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise BadInput(f"{path} holds a {type(found).__name__}", "give a JSON object")
     return found
-
-
-def _indices(name: str, value: Any, path: Path) -> Tensor:
-    try:
-        found = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError):
-        found = torch.zeros(())
-    if found.dim() != 1 or found.is_floating_point() or found.dtype is torch.bool:
-        raise BadInput(
-            f"{path}: {name} is not a list of indices", "give for each place the old one"
-        )
-    return found.to(torch.int64)
 
 
 def _suffix(path: Path) -> BadInput:

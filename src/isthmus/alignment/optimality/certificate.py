@@ -73,8 +73,7 @@ def optimality(
         "element": element.to_json(),
         "search": plain(dict(search or {})),
     }
-    distances = (search or {}).get("distances", [])
-    evidence["spread"] = max(distances) - min(distances) if distances else 0.0
+    evidence |= spread(search or {})
     claim, verdict, margin = found["claim"], Verdict[found["verdict"]], found["margin"]
     said = {"claim": claim, "verdict": verdict.name, "margin": margin, "evidence": evidence}
     evidence["digests"]["certificate"] = seal(said)
@@ -122,6 +121,12 @@ class State:
                 once = {(p.name, id(p.block)): p for p in reversed(places)}
                 found[name] = list(reversed(once.values()))
         return found
+
+
+def spread(search: Mapping[str, Any]) -> dict[str, float]:
+    """By how much the distances differ that a search reached from its starts; none of none."""
+    distances = search.get("distances", ())
+    return {"spread": max(distances) - min(distances)} if distances else {}
 
 
 def _enumeration(state: State, tried: int, most: int) -> Enumeration | None:

@@ -15,11 +15,12 @@ from typing import Any
 
 import torch
 
-from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Group
+from isthmus.algebra.groups import AbstractMonomial, Group
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import costs_of, gibibytes
 from isthmus.alignment.optimality.duals import Duals
 from isthmus.alignment.optimality.freedom import Freedom, moving
+from isthmus.alignment.optimality.products import has_products
 from isthmus.alignment.optimality.spectra import side_of, spectral_bound
 from isthmus.alignment.optimality.terms import Term, spectral, squared_distance, term
 
@@ -111,10 +112,10 @@ def _owner(problem: Problem, place: Occurrence, memory: float) -> Occurrence | N
     if len(levels) == 1:
         return _place(problem, place.name, number, next(iter(levels)))
     seen_from = [_place(problem, place.name, number, d) for d in levels]
-    based = [c for c in seen_from if isinstance(_group(problem, c), GeneralLinear)]
-    if based and sum(level is Freedom.UNBOUNDED for level in levels.values()) == 1:
-        return based[0]
     candidates = [c for c in seen_from if _owns(problem, c, levels, memory)]
+    endless = [c for c in seen_from if levels[c.dim] is Freedom.UNBOUNDED]
+    if not candidates and len(endless) == 1 and has_products(_group(problem, endless[0])):
+        return endless[0]
     promised: Sequence[float] = [
         float(costs_of(problem, [c], free).least().amin(-1).sum()) for c in candidates
     ]

@@ -22,20 +22,29 @@ from collections.abc import Container, Sequence
 import torch
 from torch import Tensor
 
+from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Group
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import rows_of
 from isthmus.alignment.optimality.freedom import moving
 from isthmus.ground import matrices
 
 
+def has_products(group: Group) -> bool:
+    """Whether a group is GL, or a scale for each unit in its place: GL(1) for each."""
+    if isinstance(group, AbstractMonomial):
+        return group.scales == 1 and not group.swaps
+    return isinstance(group, GeneralLinear)
+
+
 def product_costs(
     problem: Problem, places: Sequence[Occurrence], free: Container[str]
 ) -> Tensor | None:
-    """What the pairs of copies of a space with GL cost at least; None where there is no product.
+    """What the pairs of copies of a space cost at least; None where there is no product.
 
     Args:
         problem: the state; pairs are copies of ``a`` and of the moved ``b``.
-        places: where the space acts, each block once; all else there is of bounded freedom.
+        places: where a space whose group `has_products` acts, each block once; all else there is
+            of bounded freedom.
         free: the spaces that may move.
 
     Returns:
@@ -44,13 +53,13 @@ def product_costs(
     levels = [moving(problem.symmetry, place.block, free) for place in places]
     paired = any(set(p.over) & set(level) for p, level in zip(places, levels, strict=True))
     turned = any(set(level) - {p.dim} for p, level in zip(places, levels, strict=True))
-    sides = [
-        [rows_of(problem, p, free)[1:] for p in places if p.character.dual == dual]
-        for dual in (False, True)
-    ]
+    sides = [[_rows(problem, p, free) for p in places if _power(p) == power] for power in (1, -1)]
     if not all(sides):
         return None
-    (q, q_other), (k, k_other) = (_joined(side) for side in sides)
+    (q, q_other), (k, k_other) = (
+        (torch.cat([one for one, _ in side], -1), torch.cat([other for _, other in side], -1))
+        for side in sides
+    )
     if turned:
         one, two = _spectrum(k, q), _spectrum(k_other, q_other)
         gaps = (one.unsqueeze(1) - two).abs() if paired else (one - two).abs()
@@ -64,13 +73,31 @@ def product_costs(
     far = gaps.cumsum(-1)
     # As √(s² + 2δ) - s, without cancellation.
     near = 2 * far / ((s + 2 * far).sqrt() + s.sqrt()).clamp_min(1e-300)
-    return near.square().amax(-1)
+    return near.square().amax(-1).sum(-1)
 
 
-def _joined(side: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Both models' rows of some places beside each other, ``(copies, n, columns)``."""
-    rows = [torch.cat([pair[m].flatten(-2) for pair in side], -1) for m in (0, 1)]
-    return rows[0].reshape(-1, *rows[0].shape[-2:]), rows[1].reshape(-1, *rows[1].shape[-2:])
+def _power(place: Occurrence) -> int:
+    """1 where a place feels the change of basis, -1 where it feels its inverse."""
+    character = place.character
+    return character.scales[0] if character.scales else -1 if character.dual else 1
+
+
+def _rows(problem: Problem, place: Occurrence, free: Container[str]) -> tuple[Tensor, Tensor]:
+    """Both models' ``(copies, bases, n, columns)``: one basis of all, or one for each unit."""
+    lead = len(place.over)
+    units = isinstance(_group(problem, place), AbstractMonomial)
+    _, one, two = rows_of(problem, place, free)
+
+    def rows(x: Tensor) -> Tensor:
+        x = x.flatten(-2)
+        split = (x.shape[lead], 1) if units else (1, x.shape[lead])
+        return x.reshape(x.shape[:lead].numel(), *split, -1)
+
+    return rows(one), rows(two)
+
+
+def _group(problem: Problem, place: Occurrence) -> Group:
+    return problem.symmetry.spaces[str(place.block.factors[place.dim].space)].group
 
 
 def _inside(x: Tensor, other: Tensor) -> Tensor:

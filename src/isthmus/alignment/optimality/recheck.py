@@ -65,7 +65,8 @@ def recheck(
     elements of a small group were tried, they are tried again.
 
     Args:
-        data: what `Certificate.to_json` gave, or the result of ``isthmus align --certify --json``.
+        data: what `Certificate.to_json` gave, or what ``isthmus align --certify --json`` or
+            ``isthmus connect --certify`` wrote.
         symmetry: of the models.
         a: the model that stayed.
         b: the model that was moved, as it was before.
@@ -105,6 +106,8 @@ def recheck(
 def _certificate(data: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The certificate in a result, and what stands around it."""
     around: Mapping[str, Any] = {}
+    if isinstance(data, Mapping) and "alignment" in data:
+        data = data["alignment"]
     if isinstance(data, Mapping) and isinstance(data.get("certificate"), Mapping):
         around, data = data, data["certificate"]
     if isinstance(data, Mapping) and {"claim", "verdict", "evidence"} <= set(data):

@@ -11,7 +11,7 @@ from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import costs_of, gibibytes
 from isthmus.alignment.optimality.duals import Duals, dual_bound, fitting, solve
 from isthmus.alignment.optimality.freedom import Freedom, moving
-from isthmus.alignment.optimality.products import product_costs
+from isthmus.alignment.optimality.products import has_products, product_costs
 from isthmus.alignment.optimality.spectra import (
     linear_bound,
     side_of,
@@ -73,13 +73,15 @@ def term(
         duals: of the assignment, where they are known; they are checked, not trusted.
         memory: solve for duals where they are not given, in at most so many GiB.
     """
-    group = problem.symmetry.spaces[space].group
+    spaces = problem.symmetry.spaces
+    outer = any(o in free and spaces[o].group.motions for o in spaces[space].over)
+    group = spaces[space].group
+    if isinstance(group, GeneralLinear) or (outer and has_products(group)):
+        return _based(problem, places, free, duals, solving=memory > 0)
     if isinstance(group, AbstractMonomial):
         return _assigned(problem, space, places, free, duals, memory)
     if isinstance(group, AbstractRotation):
         return _turned(problem, group, places, free)
-    if isinstance(group, GeneralLinear):
-        return _based(problem, places, free, duals, solving=memory > 0)
     return Term("none", squared_distance(problem, places))
 
 
@@ -134,7 +136,7 @@ def _based(
     value = squared_distance(problem, places)
     still = [place for place in places if _level(problem, place, free) is Freedom.NONE]
     bounded = [place for place in places if _beside(problem, place, free) < Freedom.UNBOUNDED]
-    bound, numbers = linear_bound(problem, still) if still else (0.0, {})
+    bound, numbers = linear_bound(problem, still) if still else (0.0, dict[str, float]())
     costs = product_costs(problem, bounded, free)
     if costs is None:
         return Term("linear" if still else "none", value, _within(bound, value), False, numbers)

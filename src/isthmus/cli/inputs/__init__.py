@@ -5,10 +5,11 @@ from isthmus.cli.inputs.checkpoints import load_checkpoint
 from isthmus.cli.inputs.data import load_data, thinned
 from isthmus.cli.inputs.examples import Example, example_for, parse_example, placed
 from isthmus.cli.inputs.models import Named, load, load_model
-from isthmus.cli.inputs.outputs import claim
+from isthmus.cli.inputs.outputs import CHECKPOINT, claim
 from isthmus.cli.inputs.provenance import provenance
 
 __all__ = [
+    "CHECKPOINT",
     "Example",
     "Named",
     "claim",
