@@ -61,7 +61,7 @@ class WeightMatching:
         descents: list[Descent] = []
         for start in (*self.starts, *[Random()] * self.restarts):
             descent = Descent(type(start).__name__, start(core, one, two, generator))
-            descent.run(2, self.tolerance)
+            descent.run(min(2, self.sweeps), self.tolerance)
             descents.append(descent)
             if descent.objective <= 1e-5 * descent.size:
                 # Two models of one orbit, most likely: no other start can do better.
