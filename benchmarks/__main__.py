@@ -12,6 +12,7 @@ import sys
 
 NAMES = (
     "matching",
+    "widths",
     "language",
     "vision",
     "many",

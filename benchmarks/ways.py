@@ -19,6 +19,7 @@ LABELS = {
     "git": "Git Re-Basin, weight matching",
     "c2m3": "C2M3, Frank-Wolfe",
     "sinkhorn": "Sinkhorn re-basin",
+    "start": "isthmus, permutations, outward alone",
     "once": "isthmus, permutations, one start",
     "default": "isthmus, permutations, default",
     "wolfe": "isthmus, permutations, Frank-Wolfe",
@@ -82,7 +83,11 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, A
             return symmetry if way == "whole" else symmetry.restrict(Permutation)
 
         once = WeightMatching(starts=(Outward(),), tolerance=1e-4)
-        ways = {"once": once, "wolfe": FrankWolfe(matching=once, shares=(0.2,))}
+        ways = {
+            "start": WeightMatching(starts=(Outward(),), sweeps=0),
+            "once": once,
+            "wolfe": FrankWolfe(matching=once, shares=(0.2,)),
+        }
         method = ways.get(way, WeightMatching())
         tracing, symmetry = timed(trace)
         params = {n: t.clone() for n, t in a.state_dict().items()}

@@ -45,11 +45,12 @@ def hard(kind: str, n: int, generator: torch.Generator) -> Tensor:
         "ties": one.round(),
         "units": 10.0 ** (20 * one.clamp(-1, 1)),
         "equal": torch.ones(n, n).double(),
+        "huge": 3e38 * one.clamp(-1, 1),
     }
     return ranges[kind]
 
 
-KINDS = ("independent", "offset", "rank 1", "distances", "ties", "units", "equal")
+KINDS = ("independent", "offset", "rank 1", "distances", "ties", "units", "equal", "huge")
 
 
 @pytest.mark.usefixtures("solver")
@@ -120,6 +121,17 @@ def test_numbers_that_are_none_are_refused(bad: float) -> None:
             assignment(cost, maximise=True)
         with pytest.raises(NotFinite, match="is NaN or infinite"):
             assignment(-cost)
+
+
+@pytest.mark.usefixtures("solver")
+def test_a_pair_may_be_forbidden() -> None:
+    for n in (3, 80):
+        cost = torch.randn(n, n, generator=torch.Generator().manual_seed(n))
+        order = torch.arange(n).roll(1)
+        allowed = torch.zeros(n, n, dtype=torch.bool)
+        allowed[torch.arange(n), order] = allowed[0] = True
+        assert assignment(torch.where(allowed, cost, torch.inf)).equal(order)
+        assert assignment(torch.where(allowed, cost, -torch.inf), maximise=True).equal(order)
 
 
 @pytest.mark.usefixtures("solver")

@@ -63,7 +63,7 @@ class WeightMatching:
         descents: list[Descent] = []
         for word, problem in self._problems(meeting, a, b, generator):
             descent = Descent(word, problem)
-            descent.run(2, self.tolerance)
+            descent.run(min(2, self.sweeps), self.tolerance)
             descents.append(descent)
             if descent.objective <= 1e-5 * descent.size:
                 # Two models of one orbit, most likely: no other start can do better.

@@ -128,7 +128,9 @@ class SignedPermutations:
         each = torch.einsum("ce,e...->c...", self.felt_signs.to(score), score)
         # Without signs there is one choice, and at width 512 a maximum costs a third of a product.
         worth, chosen = (
-            each.max(0) if len(each) > 1 else (each[0], torch.zeros_like(each[0]).long())
+            each.max(0)
+            if len(each) > 1
+            else (each[0], torch.zeros_like(each[0], dtype=torch.int64))
         )
         perm = assignment(worth, maximise=True) if self.group.swaps else one.perm
         pick = torch.take_along_dim(chosen, perm.unsqueeze(-1), -1).squeeze(-1)
