@@ -4,12 +4,14 @@ Pairs trained from different seeds (`vision_models.py`): an MLP and a CNN with B
 Fashion-MNIST, ResNet-20 at widths x1 and x4 on a part of CIFAR-10. The second is aligned to the
 first; the barrier is that of the loss on test images, over the line between the models in their
 own parameters, with BatchNorm's statistics as interpolated and recomputed on training images.
+"Bare" weights are matched without BatchNorm's statistics in the distance.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from measuring import options, table, timed, use_threads, write
@@ -126,17 +128,26 @@ def _ways(pair: Pair, steps: int) -> dict[str, tuple[Any, Callable[..., Any] | N
 
     whole = pair.symmetry
     swaps = whole.restrict([Motion.SWAP])
+    # Running variances are large numbers: counted as weights, they outweigh the weights.
+    buffers = {name for name, _ in pair.model.named_buffers()}
+    bare = WeightMatching(weights={n: 0.0 for n in whole.essential.reps if n in buffers})
     activation = ActivationMatching(pair.model, pair.batches)
     held = Loss(pair.model, pair.batches[:5], pair.train.criterion, {})
+    # Only what is continuous moves: from a good start, latent permutations end farther away.
     descent = LossDescent(
-        pair.train, held=held, start=activation, steps=steps, every=50, statistics=pair.normed
+        pair.train, held=held, steps=steps, every=50, swap_rate=0.0, statistics=pair.normed
     )
-    return {
+    found: dict[str, tuple[Any, Callable[..., Any] | None]] = {
         "naive": (whole, None),
         "weights, permutations": (swaps, WeightMatching()),
         "weights, whole group": (whole, WeightMatching()),
         "covariances": (whole, CovarianceMatching(pair.model, pair.batches)),
         "activations, permutations": (swaps, activation),
         "activations": (whole, activation),
-        "loss descent": (whole, descent),
+        "loss descent from weights": (whole, replace(descent, start=bare)),
+        "loss descent from activations": (whole, replace(descent, start=activation)),
     }
+    if pair.normed:
+        found["bare weights, permutations"] = (swaps, bare)
+        found["bare weights, whole group"] = (whole, bare)
+    return found
