@@ -7,7 +7,7 @@ at a time this is a polynomial in ``d_k``; Newton steps in ``log d_k`` find its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -46,26 +46,45 @@ class Classes:
         c = self.factor(signs, logs)
         return (self.target - 2 * c * self.cross + c.square() * self.source).sum(0)
 
+    def at(self, perm: Tensor) -> Classes:
+        """Of all pairs ``(*batch, n, n)`` those of (i, perm i)."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x.expand(self.cross.shape).gather(-1, index)[..., 0]
+
+        index = perm.unsqueeze(-1).expand(*self.cross.shape[:-1], 1)
+        cross, source, target = map(chosen, (self.cross, self.source, self.target))
+        return Classes(cross, source, target, self.scales, self.flips)
+
 
 FADED = 1e-6
 """Of its partner's square: at least so much is left of a unit whose best scale would be 0."""
 
 Row: TypeAlias = "tuple[Character, Tensor, Tensor]"
+Part: TypeAlias = "tuple[Character, Tensor, Tensor, Tensor]"
+"""Character, overlaps, squares of the source, squares of the target."""
 
 
 def classes(rows: Sequence[Row], families: tuple[int, int]) -> Classes:
     """All pairs: ``shape = (*batch, n, n)`` with target units as rows."""
-    kinds = list(dict.fromkeys((c.scales, c.flips) for c, _, _ in rows))
-    sums: list[tuple[Tensor, Tensor, Tensor]] = []
-    for kind in kinds:
-        mine = [(a, b) for c, a, b in rows if (c.scales, c.flips) == kind]
-        # Single precision ranks pairs well enough; the chosen pairs are solved again in double.
-        cross = torch.stack([a.float() @ b.float().mT for a, b in mine]).sum(0)
-        source = torch.stack([b.float().square().sum(-1) for _, b in mine]).sum(0)
-        target = torch.stack([a.float().square().sum(-1) for a, _ in mine]).sum(0)
-        sums.append((cross, source.unsqueeze(-2), target.unsqueeze(-1)))
-    cross, source, target = (torch.stack(list(part)) for part in zip(*sums, strict=True))
-    return Classes(cross, source, target, *_exponents(kinds, families))
+    # Single precision ranks pairs well enough; the chosen pairs are solved again in double.
+    single = ((c, a.float(), b.float()) for c, a, b in rows)
+    return gathered(
+        ((c, a @ b.mT, b.square().sum(-1), a.square().sum(-1)) for c, a, b in single), families
+    )
+
+
+def gathered(parts: Iterable[Part], families: tuple[int, int]) -> Classes:
+    """Overlaps ``(*batch, n, n)`` and squares ``(*batch, n)`` of places, summed by character."""
+    sums: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Tensor]] = {}
+    for character, *mine in parts:
+        kind = (character.scales, character.flips)
+        sums[kind] = (
+            [x + y for x, y in zip(sums[kind], mine, strict=True)] if kind in sums else mine
+        )
+    cross, source, target = (torch.stack(part) for part in zip(*sums.values(), strict=True))
+    exponents = _exponents(list(sums), families)
+    return Classes(cross, source.unsqueeze(-2), target.unsqueeze(-1), *exponents)
 
 
 def diagonal(rows: Sequence[Row], families: tuple[int, int], perm: Tensor | None = None) -> Classes:

@@ -11,11 +11,10 @@ from torch import Tensor
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.balancing import balancing
-from isthmus.alignment.matching.circuits import pair_costs
 from isthmus.alignment.matching.descent import Descent
 from isthmus.alignment.matching.parities import settle_signs
 from isthmus.alignment.matching.problem import Problem
-from isthmus.alignment.matching.steps import best_change, swaps
+from isthmus.alignment.matching.steps import best_change, best_values
 
 
 @dataclass(frozen=True)
@@ -60,24 +59,23 @@ def _outward(problem: Problem) -> Problem:
         name = max(left, key=evidence.__getitem__)
         left.remove(name)
         inner = problem.inner[name]
-        _settle(problem, name, known)
-        known |= {name, *inner}
-        for _ in range(1 + bool(inner)):
-            for one in inner:
-                _settle(problem, one, known)
+        # First each by those before it, then by all: what a space holds may stand side by side.
+        for one in (name, *inner):
+            _settle(problem, one, known)
+            known.add(one)
+        for one in inner:
+            _settle(problem, one, known)
     settle_signs(problem)
     return problem
 
 
 def _settle(problem: Problem, name: str, known: set[str]) -> None:
     """Match one space by what is known."""
-    space = problem.symmetry.spaces[name]
-    if problem.inner[name] and Motion.SWAP in space.group.motions and not space.over:
-        cost = pair_costs(problem, name, known)
-        value = None if cost is None else swaps(space.group, cost)
+    if problem.inner[name]:
+        value = best_values(problem, name, known)
     else:
         rows = problem.rows(name, known)
-        value = best_change(space.group, rows) if rows else None
+        value = best_change(problem.symmetry.spaces[name].group, rows) if rows else None
     if value is not None:
         problem.accept({name: value}, problem.propose({name: value}))
 
