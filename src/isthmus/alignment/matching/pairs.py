@@ -7,6 +7,7 @@ at a time this is a polynomial in ``d_k``; Newton steps in ``log d_k`` find its 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -31,9 +32,13 @@ class Classes:
     scales: Tensor
     flips: Tensor
 
+    def sizes(self, logs: Tensor) -> Tensor:
+        """``|c_e|``, ``(E, *shape)``; logs are ``(scales, *shape)``."""
+        return torch.einsum("ek,k...->e...", self.scales.to(logs.dtype), logs).exp()
+
     def factor(self, signs: Tensor, logs: Tensor) -> Tensor:
-        """``c_e``, ``(E, *shape)``; signs and logs are ``(families, *shape)``."""
-        out = torch.einsum("ek,k...->e...", self.scales.to(logs.dtype), logs).exp()
+        """``c_e``, ``(E, *shape)``; signs are ``(flips, *shape)``, logs ``(scales, *shape)``."""
+        out = self.sizes(logs)
         if self.flips.shape[1]:
             odd = self.flips.bool()
             for e in range(len(out)):
@@ -111,30 +116,29 @@ def _exponents(
 
 
 def fit(of: Classes, rounds: int, steps: int) -> tuple[Tensor, Tensor]:
-    """Signs and log-scales for every pair, family after family."""
-    shape = of.cross.shape[1:]
-    signs = of.cross.new_ones(of.flips.shape[1], *shape)
-    logs = of.cross.new_zeros(of.scales.shape[1], *shape)
-    if not len(signs) and not len(logs):
-        return signs, logs
+    """Signs and log-scales for every pair: all signs together, scales family after family."""
+    logs = of.cross.new_zeros(of.scales.shape[1], *of.cross.shape[1:])
     for _ in range(rounds):
         before = logs.clone()
-        for k in range(len(signs)):
-            signs[k] = _best_sign(of, signs, logs, k)
+        signs = _best_signs(of, logs)
         for k in range(len(logs)):
             logs[k] = _best_log(of, signs, logs, k, steps)
-        for k in range(len(signs)):
-            signs[k] = _best_sign(of, signs, logs, k)
-        if len(signs) + len(logs) == 1 or bool(((logs - before).abs() < 1e-13).all()):
+        if len(logs):
+            signs = _best_signs(of, logs)
+        if len(signs) + len(logs) <= 1 or bool(((logs - before).abs() < 1e-13).all()):
             break
     return signs, logs
 
 
-def _best_sign(of: Classes, signs: Tensor, logs: Tensor, k: int) -> Tensor:
-    """The sign that makes the overlap of the places that feel it positive."""
-    felt = of.flips[:, k].bool()
-    overlap = (of.factor(signs, logs)[felt] * of.cross[felt]).sum(0)
-    return torch.where(overlap < 0, -signs[k], signs[k])
+def _best_signs(of: Classes, logs: Tensor) -> Tensor:
+    """The signs of largest overlap, of all there are: one by one they would wait for each other."""
+    families = of.flips.shape[1]
+    if not families:
+        return of.cross.new_ones(0, *of.cross.shape[1:])
+    signs = of.cross.new_tensor(list(itertools.product((1.0, -1.0), repeat=families)))
+    felt = torch.where(of.flips.bool(), signs.unsqueeze(1), 1.0).prod(-1)
+    overlap = torch.einsum("se,e...->s...", felt, of.sizes(logs) * of.cross)
+    return signs[overlap.argmax(0)].movedim(-1, 0)
 
 
 def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> Tensor:
