@@ -10,7 +10,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("matching", "language", "discovery", "planted", "completeness", "full_size", "zoo")
+NAMES = (
+    "matching",
+    "widths",
+    "language",
+    "vision",
+    "many",
+    "discovery",
+    "planted",
+    "memory",
+    "completeness",
+    "full_size",
+    "zoo",
+)
 
 
 def main(words: list[str]) -> int:

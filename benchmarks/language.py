@@ -21,7 +21,7 @@ def main(words: list[str]) -> None:
     parser = options(__doc__, runs=1)
     parser.add_argument("--kinds", nargs="+", choices=list(STEPS), default=list(STEPS))
     parser.add_argument("--points", type=int, default=11, help="of the barrier")
-    parser.add_argument("--descent", type=int, default=150, help="steps of the loss descent")
+    parser.add_argument("--descent", type=int, default=300, help="steps of the loss descent")
     parser.add_argument("--only", metavar="WORD", help="ways whose name contains this")
     chosen = parser.parse_args(words)
     use_threads(chosen.threads)
@@ -79,7 +79,7 @@ def _ways(symmetry: Any, model: Any, models: Any, steps: int) -> dict[str, Calla
     from isthmus.algebra.groups import Motion
     from isthmus.alignment import natural_weights
 
-    x, y = models.windows("train", 256, seed=5)
+    x, y = models.windows("train", 4096, seed=5)
     batches = list(zip(x.split(16), y.split(16), strict=True))
     loss = Loss(model, batches, models.criterion, {})
     held = Loss(model, batches[:4], models.criterion, {})

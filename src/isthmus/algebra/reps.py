@@ -46,12 +46,12 @@ class Block:
         """All factors, dimension after dimension."""
         return tuple(factor for axis in self.axes for factor in axis)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """One dimension per factor."""
         return tuple(factor.size for factor in self.factors)
 
-    @property
+    @cached_property
     def numel(self) -> int:
         """How many entries of the parameter lie in the block."""
         return math.prod(self.shape)

@@ -23,6 +23,7 @@ from isthmus.alignment.loss.descent import LossDescent as LossDescent
 from isthmus.alignment.loss.descent import Unmoved as Unmoved
 from isthmus.alignment.many.align_all import Alignments as Alignments
 from isthmus.alignment.many.align_all import align_all as align_all
+from isthmus.alignment.many.mean_descent import MeanDescent as MeanDescent
 from isthmus.alignment.many.strategies import Pairwise as Pairwise
 from isthmus.alignment.many.strategies import Star as Star
 from isthmus.alignment.many.strategies import Strategy as Strategy
@@ -42,6 +43,7 @@ from isthmus.alignment.soft.sinkhorn import Sinkhorn as Sinkhorn
 from isthmus.alignment.starts.canonical import Canonical as Canonical
 from isthmus.alignment.starts.outward import Outward as Outward
 from isthmus.alignment.starts.signature import Signature as Signature
+from isthmus.alignment.starts.spectral import Spectral as Spectral
 from isthmus.alignment.starts.start import Identity as Identity
 from isthmus.alignment.starts.start import Random as Random
 from isthmus.alignment.weights import WeightMatching as WeightMatching

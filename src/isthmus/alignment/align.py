@@ -11,7 +11,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.finite import check_finite
-from isthmus.alignment.gauged import gauged_distance
+from isthmus.alignment.gauged import gauged_distances
 from isthmus.alignment.keeping import kept, rounding
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.optimality import optimality, spread
@@ -88,7 +88,7 @@ def align(
     match = (method or WeightMatching())(to, b, symmetry, generator)
     exactness = kept(match.element, b)
     moved = symmetry.act(match.element, b)
-    before, after = gauged_distance(symmetry, to, b), gauged_distance(symmetry, to, moved)
+    before, after = gauged_distances(symmetry, to, b, moved)
     certificate = Certificate(
         claim=match.claim,
         verdict=match.verdict,

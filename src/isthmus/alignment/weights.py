@@ -7,16 +7,17 @@ and scales jointly, rotations by Procrustes, shears by balancing, heads as block
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.matcher import Match
+from isthmus.alignment.matcher import Match, Matcher
 from isthmus.alignment.matching.descent import ONE_ORBIT, Descent
 from isthmus.alignment.matching.meeting import Meeting
+from isthmus.alignment.matching.problem import Problem
 from isthmus.alignment.starts.outward import Outward
 from isthmus.alignment.starts.signature import Signature
 from isthmus.alignment.starts.start import Identity, Random, Start
@@ -29,6 +30,7 @@ class WeightMatching:
 
     Args:
         starts: where to descend from. Each is given two sweeps.
+        seeds: other matchers, as `ActivationMatching`: where they end is a start too.
         restarts: further starts, at random permutations.
         finish: how many starts, the best after these, are descended to the end.
         sweeps: the most sweeps over all spaces from one start.
@@ -38,6 +40,7 @@ class WeightMatching:
     """
 
     starts: tuple[Start, ...] = (Signature(), Outward(), Identity())
+    seeds: tuple[Matcher, ...] = ()
     restarts: int = 0
     finish: int = 2
     sweeps: int = 200
@@ -57,21 +60,22 @@ class WeightMatching:
             BadInput: a weight is negative or not finite, or is that of no parameter.
         """
         meeting = weighted(Meeting.of(a, b, symmetry), self.weights)
-        core, one, two = meeting.core, meeting.a, meeting.b
         descents: list[Descent] = []
-        for start in (*self.starts, *[Random()] * self.restarts):
-            descent = Descent(type(start).__name__, start(core, one, two, generator))
-            descent.run(2, self.tolerance)
+        for word, problem in self._problems(meeting, a, b, generator):
+            descent = Descent(word, problem)
+            descent.run(min(2, self.sweeps), self.tolerance)
             descents.append(descent)
             if descent.objective <= 1e-5 * descent.size:
                 # Two models of one orbit, most likely: no other start can do better.
                 descent.run(self.sweeps, self.tolerance)
             if descent.objective <= ONE_ORBIT * descent.size:
                 break
+            descent.problem.rest()
         descents.sort(key=lambda found: found.objective)
         for descent in descents[: max(self.finish, 1)]:
             if descents[0].objective > ONE_ORBIT * descents[0].size:
                 descent.run(self.sweeps, self.tolerance)
+                descent.problem.rest()
         best = min(descents, key=lambda found: found.objective)
         best.finish()
         evidence = {
@@ -82,6 +86,21 @@ class WeightMatching:
             "sweeps": best.swept,
         }
         return Match(meeting.whole(best.problem.element), evidence)
+
+    def _problems(
+        self,
+        meeting: Meeting,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        generator: torch.Generator,
+    ) -> Iterator[tuple[str, Problem]]:
+        """Every start's name, and the problem where it begins."""
+        for start in (*self.starts, *[Random()] * self.restarts):
+            begun = start(meeting.core, meeting.a, meeting.b, generator)
+            yield type(start).__name__, begun
+        for seed in self.seeds:
+            found = seed(a, b, meeting.symmetry, generator)
+            yield type(seed).__name__, meeting.problem(found.element)
 
 
 def natural_weights(symmetry: Symmetry, params: Mapping[str, Tensor]) -> dict[str, float]:

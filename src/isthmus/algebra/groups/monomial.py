@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, spread
 from isthmus.algebra.groups.moves import Moves
+from isthmus.ground.assignment import assignment
 from isthmus.ground.errors import Disconnected
 
 
@@ -163,7 +163,7 @@ class AbstractMonomial(Group):
         gain = 2 * best if not self.scales else best.clamp_min(0).square() / square
         perm = torch.arange(self.size)
         if self.swaps:
-            perm = torch.as_tensor(linear_sum_assignment(gain.numpy(), maximize=True)[1])
+            perm = assignment(gain, maximise=True)
         row = torch.arange(self.size)
         chosen = cross[row, perm]
         one = self.identity()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, Value, spread
 from isthmus.algebra.groups.monomial import AbstractMonomial, Permutation, Trivial, monomial
 from isthmus.algebra.groups.moves import Moves
+from isthmus.ground.assignment import assignment
 
 
 class Blocks(NamedTuple):
@@ -183,7 +183,7 @@ class Wreath(Group):
                 fits[i, j] = self.inner.fit(sources[j], targets[i])
                 moved = self.inner.act(fits[i, j], sources[j], 0, self.natural)
                 cost[i, j] = (targets[i] - moved).square().sum()
-        perm = torch.as_tensor(linear_sum_assignment(cost.numpy())[1])
+        perm = assignment(cost)
         chosen = [fits[i, int(perm[i])] for i in range(count)]
         return Blocks(perm, stack(chosen))
 

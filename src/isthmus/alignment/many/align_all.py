@@ -13,13 +13,13 @@ from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.finite import check_finite
 from isthmus.alignment.gauged import gauged_distance
+from isthmus.alignment.many.mean import mean_of
 from isthmus.alignment.many.strategies import Strategy
 from isthmus.alignment.many.universe import Universe
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.certificates import Certificate, Verdict
 from isthmus.ground.errors import BadInput
-from isthmus.ground.params import is_real_valued
 from isthmus.ground.results import Result
 
 _UNIVERSE = Universe()
@@ -83,7 +83,8 @@ def align_all(
         models: 2 to 100, of one architecture.
         symmetry: of that architecture.
         method: how two models are matched; `WeightMatching` if not given.
-        strategy: which model is aligned to which: `Universe`, `Star` or `Pairwise`.
+        strategy: which model is aligned to which: `Universe`, `Star`, `Pairwise` or
+            `MeanDescent`.
         seed: of random starts and orders.
 
     Raises:
@@ -109,12 +110,12 @@ def align_all(
     if found.crossings is not None:
         after = _crossed(symmetry, models, found.crossings)
     certificate = Certificate(
-        claim="no change of one model in a single space was found that brings the models nearer",
+        claim=found.claim,
         verdict=Verdict.TESTED,
         margin=float(before.sum() - after.sum()) / 2,
         evidence=dict(found.evidence),
     )
-    mean = _mean(moved, found.reference)
+    mean = mean_of(moved, found.reference)
     return Alignments(
         found.elements, moved, found.reference, mean, before, after, certificate, found.crossings
     )
@@ -138,18 +139,4 @@ def _crossed(
     for i, j in itertools.permutations(range(len(models)), 2):
         moved = symmetry.act(crossings[i][j], models[i])
         out[i, j] = gauged_distance(symmetry, models[j], moved)
-    return out
-
-
-def _mean(models: Sequence[Params], reference: int) -> Params:
-    """Summed in float64 and rounded once."""
-    out: Params = {}
-    for name, like in models[reference].items():
-        if is_real_valued(like):
-            total = torch.zeros_like(like, dtype=torch.promote_types(like.dtype, torch.float64))
-            for params in models:
-                total += params[name]
-            out[name] = (total / len(models)).to(like.dtype)
-        else:
-            out[name] = like.clone()
     return out

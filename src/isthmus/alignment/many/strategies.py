@@ -29,12 +29,14 @@ class Found:
         crossings: ``crossings[i][j]`` moves model i to model j, where that does not follow from
             ``elements``.
         evidence: how it was found.
+        claim: what is known of how good the elements are.
     """
 
     elements: tuple[Element, ...]
     reference: int
     crossings: tuple[tuple[Element, ...], ...] | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    claim: str = "no change of one model in a single space was found that brings the models nearer"
 
 
 class Strategy(Protocol):

@@ -9,91 +9,130 @@ inner groups cancel: plain against dual for GL, anything for rotations, equal an
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Set
+import math
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Character, Group
+from isthmus.algebra.reps import Block
+from isthmus.alignment.matching.pairs import Classes, Part, gathered
 from isthmus.alignment.matching.problem import Occurrence, Problem
+
+Felt: TypeAlias = "Mapping[str, Character]"
+"""How a place feels the spaces over which it is contracted."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One place, as ``(n, *inner, rest)`` of the target and of the moved."""
+    """One place, as ``(*over, n, *inner, rest)`` of the target and of the moved."""
 
-    inner: Mapping[str, Character]
+    character: Character
+    inner: tuple[str, ...]
     target: Tensor
     moved: Tensor
 
+    @classmethod
+    def of(cls, problem: Problem, place: Occurrence, inner: Container[str]) -> Side:
+        """A place, its inner axes next to that of its space."""
+        at = {f.space: d for d, f in enumerate(place.block.factors) if f.space in inner}
+        order = [*place.over, place.dim, *at.values()]
+
+        def shaped(tensor: Tensor) -> Tensor:
+            x = place.block.read(tensor).double().movedim(order, list(range(len(order))))
+            return x.reshape(*x.shape[: len(order)], -1)
+
+        both = shaped(problem.target[place.name]), shaped(problem.moved[place.name])
+        return cls(place.character, tuple(str(n) for n in at), *both)
+
     def summed(self, kept: Container[str]) -> tuple[Tensor, Tensor]:
-        """``(n, inner, rest)``, summed over the inner spaces that are not kept."""
-        loose = [1 + k for k, name in enumerate(self.inner) if name not in kept]
-        both = [x.sum(loose) if loose else x for x in (self.target, self.moved)]
-        one, two = (x.reshape(len(x), -1, x.shape[-1]) for x in both)
+        """``(*over, n, inner, rest)``, summed over the inner spaces that are not kept.
+
+        Over the root of how many are summed: the part of the place that no order changes.
+        """
+        lead = self.target.dim() - 1 - len(self.inner)
+        loose = [lead + k for k, name in enumerate(self.inner) if name not in kept]
+        size = math.prod(self.target.shape[d] for d in loose)
+        both = [x.sum(loose) / math.sqrt(size) if loose else x for x in (self.target, self.moved)]
+        one, two = (x.reshape(*x.shape[:lead], -1, x.shape[-1]) for x in both)
         return one, two
 
 
-def pair_costs(problem: Problem, space: str, known: Set[str] | None = None) -> Tensor | None:
-    """``(n, n)``: squared distances of circuits, rows of the target's values; None without any.
+Pairing: TypeAlias = "tuple[Occurrence, Occurrence | None]"
 
-    They are in the units of squared weights: a circuit's squared distance over its size. With
-    ``known``, only places in which all other spaces are among these.
+
+def pairings(problem: Problem, space: str, known: Set[str] | None = None) -> list[Pairing]:
+    """The places of an outer space that make circuits: alone, or two contracted.
+
+    With ``known``, only places in which all other spaces are among these.
     """
-    size, inner = problem.symmetry.spaces[space].size, problem.inner[space]
-    total, found = torch.zeros(size, size, dtype=torch.float64), False
-    sides = []
-    for place in problem.places[space]:
-        if known is not None and not place.lies_within(known | set(inner)):
-            continue
-        side = _side(problem, place, inner)
-        if side is None:
-            continue
-        if side.inner:
-            sides.append(side)
-        else:
-            rows = (side.target.reshape(size, -1), side.moved.reshape(size, -1))
-            total, found = total + torch.cdist(*rows).square(), True
-    for one, two in combinations_with_replacement(sides, 2):
-        if _cancel(problem, one, two):
-            kept = set(one.inner) & set(two.inner)
-            total, found = total + _distance(one.summed(kept), two.summed(kept)), True
-    return total if found else None
+    inner = set(problem.inner[space])
+    places = [
+        (place, felt_by(place.block, inner))
+        for place in problem.places[space]
+        if plain(place.block) and (known is None or place.lies_within(known | inner))
+    ]
+    found: list[Pairing] = [(p, None) for p, felt in places if _cancels(problem, felt, ())]
+    return found + [
+        (one, two)
+        for (one, felt), (two, other) in combinations_with_replacement(places, 2)
+        if _cancel(problem, felt, other)
+    ]
 
 
-def _side(problem: Problem, place: Occurrence, inner: list[str]) -> Side | None:
-    """A place, its inner axes next to the outer one; None where a space occurs in it twice."""
-    factors = place.block.factors
-    names = [f.space for f in factors if f.space is not None]
-    if len(set(names)) < len(names):
-        return None
-    at = {f.space: d for d, f in enumerate(factors) if f.space in inner}
-    order = [place.dim, *at.values()]
-
-    def shaped(tensor: Tensor) -> Tensor:
-        x = place.block.read(tensor).double().movedim(order, list(range(len(order))))
-        return x.reshape(*x.shape[: len(order)], -1)
-
-    characters = {f.space: f.character for f in factors if f.space in inner}
-    one, two = shaped(problem.target[place.name]), shaped(problem.moved[place.name])
-    return Side({n: characters[n] for n in at if n is not None}, one, two)
+def paired(found: Iterable[Pairing]) -> list[Occurrence]:
+    """The places of pairings, each once."""
+    return list({id(place): place for pair in found for place in pair if place}.values())
 
 
-def _cancel(problem: Problem, one: Side, two: Side) -> bool:
+def circuits(problem: Problem, space: str, known: Set[str] | None = None) -> Classes | None:
+    """All pairs of an outer space's values, by their circuits; None where there are none.
+
+    A circuit feels signs and scales of the outer space as its two places do together. Squares are
+    in the units of squared weights: those of a circuit over its size.
+    """
+    inner, group = problem.inner[space], problem.symmetry.spaces[space].group
+    assert isinstance(group, AbstractMonomial)
+    found = pairings(problem, space, known)
+    sides = {id(place): Side.of(problem, place, inner) for place in paired(found)}
+    parts = [
+        _alone(sides[id(one)]) if two is None else _together(sides[id(one)], sides[id(two)])
+        for one, two in found
+    ]
+    return gathered(parts, (group.scales, group.flips)) if parts else None
+
+
+def plain(block: Block) -> bool:
+    """Whether no space occurs in it twice."""
+    names = [f.space for f in block.factors if f.space is not None]
+    return len(set(names)) == len(names)
+
+
+def felt_by(block: Block, spaces: Container[str]) -> dict[str, Character]:
+    """How a block feels those of some spaces that occur in it."""
+    return {f.space: f.character for f in block.factors if f.space and f.space in spaces}
+
+
+def _cancel(problem: Problem, one: Felt, two: Felt) -> bool:
     """Whether no inner space can be felt in what two places make together."""
-    spaces, shared = problem.symmetry.spaces, set(one.inner) & set(two.inner)
-    if not shared:
+    spaces, shared = problem.symmetry.spaces, set(one) & set(two)
+    if not shared or not all(_cancels(problem, felt, shared) for felt in (one, two)):
         return False
-    for side in (one, two):
-        for name, character in side.inner.items():
-            if name not in shared and not _sums(spaces[name].group, character):
-                return False
-    return all(_neutral(spaces[n].group, one.inner[n], two.inner[n]) for n in shared)
+    return all(neutral(spaces[n].group, one[n], two[n]) for n in shared)
 
 
-def _neutral(group: Group, one: Character, two: Character) -> bool:
+def _cancels(problem: Problem, felt: Felt, shared: Container[str]) -> bool:
+    """Whether sums over all inner axes but the shared ones are felt by no element."""
+    spaces = problem.symmetry.spaces
+    return all(_sums(spaces[n].group, c) for n, c in felt.items() if n not in shared)
+
+
+def neutral(group: Group, one: Character, two: Character) -> bool:
+    """Whether no element is felt by two axes that are contracted."""
     if isinstance(group, AbstractMonomial):
         scales = [a + b for a, b in zip(one.scales, two.scales, strict=True)]
         flips = [a + b for a, b in zip(one.flips, two.flips, strict=True)]
@@ -107,20 +146,33 @@ def _sums(group: Group, character: Character) -> bool:
     return plain and not any(character.scales) and not any(k % 2 for k in character.flips)
 
 
-def _distance(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> Tensor:
-    """Between the circuits of all pairs, over their size."""
-    (a, b), (c, d) = one, two
-    square_a, square_b = _overlaps(a, a, c, c).diagonal(), _overlaps(b, b, d, d).diagonal()
-    apart = square_a.unsqueeze(1) + square_b - 2 * _overlaps(a, b, c, d)
-    size = square_a.mean().sqrt()
-    return apart.clamp_min(0.0) / size if float(size) > 0 else torch.zeros_like(apart)
+def _alone(side: Side) -> Part:
+    """What is left of one place, summed over all inner axes."""
+    a, b = (x.flatten(-2) for x in side.summed(()))
+    return side.character, a @ b.mT, b.square().sum(-1), a.square().sum(-1)
+
+
+def _together(one: Side, two: Side) -> Part:
+    """The circuits of two places: overlaps of all pairs and squares, over their size."""
+    shared = set(one.inner) & set(two.inner)
+    (a, b), (c, d) = one.summed(shared), two.summed(shared)
+    cross, source, target = _overlaps(a, b, c, d), _squares(b, d), _squares(a, c)
+    size = target.mean().sqrt().clamp_min(1e-300)
+    both = zip(one.character.scales, two.character.scales, strict=True)
+    flips = zip(one.character.flips, two.character.flips, strict=True)
+    character = Character(False, tuple(map(sum, both)), tuple(sum(k) % 2 for k in flips))
+    return character, cross / size, source / size, target / size
+
+
+def _squares(a: Tensor, c: Tensor) -> Tensor:
+    """``|A_iᵀ C_i|²`` for all i, from Gram matrices: no circuit is written down."""
+    return ((a @ a.mT) * (c @ c.mT)).sum((-1, -2))
 
 
 def _overlaps(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """``⟨A_iᵀ C_i, B_jᵀ D_j⟩`` for all i, j: through the inner axes or through the outer ones."""
-    count, inner, rest, other = len(a), a.shape[1], a.shape[2], c.shape[2]
+    count, inner, rest, other = *a.shape[-3:], c.shape[-1]
     if count * inner * (rest + other) > (2 + count) * rest * other:
-        one = torch.einsum("nif,nig->nfg", a, c).flatten(1)
-        return one @ torch.einsum("nif,nig->nfg", b, d).flatten(1).mT
-    left = torch.einsum("nif,mjf->nmij", a, b)
-    return (left * torch.einsum("nig,mjg->nmij", c, d)).sum((-1, -2))
+        return (a.mT @ c).flatten(-2) @ (b.mT @ d).flatten(-2).mT
+    left = torch.einsum("...nif,...mjf->...nmij", a, b)
+    return (left * torch.einsum("...nig,...mjg->...nmij", c, d)).sum((-1, -2))

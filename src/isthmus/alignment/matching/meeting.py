@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
@@ -74,13 +76,15 @@ class Meeting:
 def widened(symmetry: Symmetry, params: Mapping[str, Tensor], *, exact: bool = False) -> Params:
     """Floating-point coordinates in the precision of the search.
 
-    Where the group is continuous, or with ``exact``, that is float64; for permutations alone the
-    models' own is enough.
+    Where the group is continuous, or with ``exact``, that is float64; for order and signs alone
+    what the models hold is enough, or float32.
     """
     wide = {n: t for n, t in symmetry.coordinates(params).items() if t.is_floating_point()}
     if exact or any(space.group.lie_dim for space in symmetry.spaces.values()):
         return {n: t.double() for n, t in wide.items()}
-    return wide
+    held = (t.dtype for t in params.values() if t.is_floating_point())
+    dtype = functools.reduce(torch.promote_types, held, torch.float32)
+    return {n: t.to(dtype) for n, t in wide.items()}
 
 
 def acted(core: Symmetry, whole: Mapping[str, Tensor]) -> Params:

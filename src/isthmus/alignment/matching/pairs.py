@@ -7,7 +7,8 @@ at a time this is a polynomial in ``d_k``; Newton steps in ``log d_k`` find its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,9 +32,13 @@ class Classes:
     scales: Tensor
     flips: Tensor
 
+    def sizes(self, logs: Tensor) -> Tensor:
+        """``|c_e|``, ``(E, *shape)``; logs are ``(scales, *shape)``."""
+        return torch.einsum("ek,k...->e...", self.scales.to(logs.dtype), logs).exp()
+
     def factor(self, signs: Tensor, logs: Tensor) -> Tensor:
-        """``c_e``, ``(E, *shape)``; signs and logs are ``(families, *shape)``."""
-        out = torch.einsum("ek,k...->e...", self.scales.to(logs.dtype), logs).exp()
+        """``c_e``, ``(E, *shape)``; signs are ``(flips, *shape)``, logs ``(scales, *shape)``."""
+        out = self.sizes(logs)
         if self.flips.shape[1]:
             odd = self.flips.bool()
             for e in range(len(out)):
@@ -46,26 +51,57 @@ class Classes:
         c = self.factor(signs, logs)
         return (self.target - 2 * c * self.cross + c.square() * self.source).sum(0)
 
+    def blocks(self) -> Iterator[Classes]:
+        """Some target units at a time: what is computed of all pairs is many times their costs."""
+        units = self.cross.shape[-2]
+        count = max(1, _BLOCK * units // max(self.cross.numel(), 1))
+        for first in range(0, units, count):
+            some = slice(first, first + count)
+            cross, target = self.cross[..., some, :], self.target[..., some, :]
+            yield Classes(cross, self.source, target, self.scales, self.flips)
+
+    def at(self, perm: Tensor) -> Classes:
+        """Of all pairs ``(*batch, n, n)`` those of (i, perm i)."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x.expand(self.cross.shape).gather(-1, index)[..., 0]
+
+        index = perm.unsqueeze(-1).expand(*self.cross.shape[:-1], 1)
+        cross, source, target = map(chosen, (self.cross, self.source, self.target))
+        return Classes(cross, source, target, self.scales, self.flips)
+
+
+_BLOCK = 2**18
+"""The pairs of a block: small enough for a cache, large enough to keep it busy."""
 
 FADED = 1e-6
 """Of its partner's square: at least so much is left of a unit whose best scale would be 0."""
 
 Row: TypeAlias = "tuple[Character, Tensor, Tensor]"
+Part: TypeAlias = "tuple[Character, Tensor, Tensor, Tensor]"
+"""Character, overlaps, squares of the source, squares of the target."""
 
 
 def classes(rows: Sequence[Row], families: tuple[int, int]) -> Classes:
     """All pairs: ``shape = (*batch, n, n)`` with target units as rows."""
-    kinds = list(dict.fromkeys((c.scales, c.flips) for c, _, _ in rows))
-    sums: list[tuple[Tensor, Tensor, Tensor]] = []
-    for kind in kinds:
-        mine = [(a, b) for c, a, b in rows if (c.scales, c.flips) == kind]
-        # Single precision ranks pairs well enough; the chosen pairs are solved again in double.
-        cross = torch.stack([a.float() @ b.float().mT for a, b in mine]).sum(0)
-        source = torch.stack([b.float().square().sum(-1) for _, b in mine]).sum(0)
-        target = torch.stack([a.float().square().sum(-1) for a, _ in mine]).sum(0)
-        sums.append((cross, source.unsqueeze(-2), target.unsqueeze(-1)))
-    cross, source, target = (torch.stack(list(part)) for part in zip(*sums, strict=True))
-    return Classes(cross, source, target, *_exponents(kinds, families))
+    # Single precision ranks pairs well enough; the chosen pairs are solved again in double.
+    single = ((c, a.float(), b.float()) for c, a, b in rows)
+    return gathered(
+        ((c, a @ b.mT, b.square().sum(-1), a.square().sum(-1)) for c, a, b in single), families
+    )
+
+
+def gathered(parts: Iterable[Part], families: tuple[int, int]) -> Classes:
+    """Overlaps ``(*batch, n, n)`` and squares ``(*batch, n)`` of places, summed by character."""
+    sums: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Tensor]] = {}
+    for character, *mine in parts:
+        kind = (character.scales, character.flips)
+        sums[kind] = (
+            [x + y for x, y in zip(sums[kind], mine, strict=True)] if kind in sums else mine
+        )
+    cross, source, target = (torch.stack(part) for part in zip(*sums.values(), strict=True))
+    exponents = _exponents(list(sums), families)
+    return Classes(cross, source.unsqueeze(-2), target.unsqueeze(-1), *exponents)
 
 
 def diagonal(rows: Sequence[Row], families: tuple[int, int], perm: Tensor | None = None) -> Classes:
@@ -92,30 +128,29 @@ def _exponents(
 
 
 def fit(of: Classes, rounds: int, steps: int) -> tuple[Tensor, Tensor]:
-    """Signs and log-scales for every pair, family after family."""
-    shape = of.cross.shape[1:]
-    signs = of.cross.new_ones(of.flips.shape[1], *shape)
-    logs = of.cross.new_zeros(of.scales.shape[1], *shape)
-    if not len(signs) and not len(logs):
-        return signs, logs
+    """Signs and log-scales for every pair: all signs together, scales family after family."""
+    logs = of.cross.new_zeros(of.scales.shape[1], *of.cross.shape[1:])
     for _ in range(rounds):
         before = logs.clone()
-        for k in range(len(signs)):
-            signs[k] = _best_sign(of, signs, logs, k)
+        signs = _best_signs(of, logs)
         for k in range(len(logs)):
             logs[k] = _best_log(of, signs, logs, k, steps)
-        for k in range(len(signs)):
-            signs[k] = _best_sign(of, signs, logs, k)
-        if len(signs) + len(logs) == 1 or bool(((logs - before).abs() < 1e-13).all()):
+        if len(logs):
+            signs = _best_signs(of, logs)
+        if len(signs) + len(logs) <= 1 or bool(((logs - before).abs() < 1e-13).all()):
             break
     return signs, logs
 
 
-def _best_sign(of: Classes, signs: Tensor, logs: Tensor, k: int) -> Tensor:
-    """The sign that makes the overlap of the places that feel it positive."""
-    felt = of.flips[:, k].bool()
-    overlap = (of.factor(signs, logs)[felt] * of.cross[felt]).sum(0)
-    return torch.where(overlap < 0, -signs[k], signs[k])
+def _best_signs(of: Classes, logs: Tensor) -> Tensor:
+    """The signs of largest overlap, of all there are: one by one they would wait for each other."""
+    families = of.flips.shape[1]
+    if not families:
+        return of.cross.new_ones(0, *of.cross.shape[1:])
+    signs = of.cross.new_tensor(list(itertools.product((1.0, -1.0), repeat=families)))
+    felt = torch.where(of.flips.bool(), signs.unsqueeze(1), 1.0).prod(-1)
+    overlap = torch.einsum("se,e...->s...", felt, of.sizes(logs) * of.cross)
+    return signs[overlap.argmax(0)].movedim(-1, 0)
 
 
 def _best_log(of: Classes, signs: Tensor, logs: Tensor, k: int, steps: int) -> Tensor:

@@ -19,6 +19,7 @@ from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.condensed import condensed
 from isthmus.ground import matrices
+from isthmus.ground.params import square_norm
 
 FLAT = 1e-5
 """The smallest singular value of a shear over its largest: undoing it then costs five digits."""
@@ -64,12 +65,25 @@ class Problem:
     a: Mapping[str, Tensor]
     b: Mapping[str, Tensor]
     element: Element
-    moved: dict[str, Tensor] = field(init=False)
     jumps: int = field(init=False, default=0)
+    _moved: dict[str, Tensor] | None = field(init=False, default=None)
     _rows: dict[tuple[str, int], Tensor] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.moved = self.symmetry.act_all(self.element, self.b)
+    @property
+    def moved(self) -> dict[str, Tensor]:
+        """The moved parameters ``g·b``."""
+        if self._moved is None:
+            self._moved = self.symmetry.act_all(self.element, self.b)
+        return self._moved
+
+    def put(self, element: Element) -> None:
+        """Stand at another element."""
+        self.element, self._moved = element, None
+
+    def rest(self) -> None:
+        """Hold no more than the element, until the problem is looked at again."""
+        self._moved = None
+        self._rows.clear()
 
     @cached_property
     def target(self) -> dict[str, Tensor]:
@@ -156,7 +170,7 @@ class Problem:
         """The squared distance over some parameters."""
         total = 0.0
         for name in names:
-            total += float((self.target[name] - self.moved[name]).double().square().sum())
+            total += square_norm(self.target[name] - self.moved[name])
         return total
 
     @property
@@ -167,7 +181,7 @@ class Problem:
     @property
     def objective_size(self) -> float:
         """The squared norm of the target: what distances are measured against."""
-        return sum(float(t.double().square().sum()) for t in self.target.values()) or 1.0
+        return sum(square_norm(t) for t in self.target.values()) or 1.0
 
     def propose(self, change: Mapping[str, Value]) -> dict[str, Tensor]:
         """The moved parameters after ``g ← u g``, where they differ."""
@@ -178,12 +192,12 @@ class Problem:
     def fork(self) -> Problem:
         """Another state of the same problem: changes of one are not seen by the other."""
         twin = copy(self)
-        twin.moved = dict(self.moved)
+        twin._moved = dict(self.moved)
         return twin
 
     def adopt(self, twin: Problem) -> None:
         """Take over the state of a fork."""
-        self.moved, self.element, self.jumps = twin.moved, twin.element, twin.jumps
+        self._moved, self.element, self.jumps = twin._moved, twin.element, twin.jumps
 
     def accept(self, change: Mapping[str, Value], moved: Mapping[str, Tensor]) -> None:
         """Take a proposal."""

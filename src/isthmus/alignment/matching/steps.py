@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.groups import (
@@ -17,9 +18,10 @@ from isthmus.algebra.groups import (
     Value,
 )
 from isthmus.alignment.matching import pairs
-from isthmus.alignment.matching.circuits import pair_costs
+from isthmus.alignment.matching.circuits import circuits
 from isthmus.alignment.matching.linear import best_linear
 from isthmus.alignment.matching.problem import Problem
+from isthmus.ground.assignment import assignment
 
 Rows = list[tuple[Character, Tensor, Tensor]]
 
@@ -45,15 +47,41 @@ def _monomial(group: AbstractMonomial, rows: Rows) -> Moves:
     batch = rows[0][1].shape[:-2]
     if group.swaps and not group.flips and not group.scales:
         return _permutation(group, rows)
-    of = pairs.classes(rows, (group.scales, group.flips))
+    families = (group.scales, group.flips)
     perm = torch.arange(group.size).expand(*batch, group.size)
     if group.swaps:
-        cost = of.cost(*pairs.fit(of, rounds=2 if group.scales + group.flips <= 2 else 1, steps=4))
-        perm = assigned(cost, maximise=False)
-    chosen = pairs.diagonal(rows, (group.scales, group.flips), perm)
+        perm = _paired(pairs.classes(rows, families))
+    return _fitted(perm, pairs.diagonal(rows, families, perm))
+
+
+def best_values(problem: Problem, space: str, known: Set[str] | None = None) -> Moves | None:
+    """The values of an outer space that bring its circuits together; None where it has none.
+
+    Values are matched as units are, each pair at its best sign and scale: a sign of a channel
+    group shows in circuits that feel it, whatever the order of its channels.
+    """
+    of = circuits(problem, space, known)
+    if of is None:
+        return None
+    group = problem.symmetry.spaces[space].group
+    perm = torch.arange(group.size).expand(of.cross.shape[1:-1])
+    if Motion.SWAP in group.motions:
+        perm = _paired(of)
+    return _fitted(perm, of.at(perm))
+
+
+def _paired(of: pairs.Classes) -> Tensor:
+    """The assignment of least cost, every pair at its best."""
+    rounds = 2 if of.scales.shape[1] + of.flips.shape[1] <= 2 else 1
+    costs = [some.cost(*pairs.fit(some, rounds, steps=4)) for some in of.blocks()]
+    return assignment(torch.cat(costs, -2))
+
+
+def _fitted(perm: Tensor, chosen: pairs.Classes) -> Moves:
+    """Chosen pairs at their best signs and scales."""
     signs, logs = pairs.fit(chosen, rounds=20, steps=20)
-    lead = len(batch)
-    return Moves(perm, signs.movedim(0, lead), logs.movedim(0, lead))
+    lead = perm.dim() - 1
+    return Moves(perm, signs.movedim(0, lead).double(), logs.movedim(0, lead).double())
 
 
 def _permutation(group: AbstractMonomial, rows: Rows) -> Moves:
@@ -64,29 +92,20 @@ def _permutation(group: AbstractMonomial, rows: Rows) -> Moves:
         # Added in place where there is no batch: at width 512 a sum costs what a product costs.
         cross = torch.addmm(cross, a, b.mT) if cross.dim() == 2 else cross + a @ b.mT
     one = group.identity(cross.shape[:-2])
-    return Moves(assigned(cross, maximise=True), one.signs, one.logs)
-
-
-def assigned(cost: Tensor, *, maximise: bool) -> Tensor:
-    """The permutations ``(*batch, n)`` of least, or largest, ``Σ_i cost[i, perm i]``."""
-    flat = cost.detach().reshape(-1, *cost.shape[-2:]).numpy()
-    found = [linear_sum_assignment(one, maximize=maximise)[1] for one in flat]
-    stacked = torch.stack([torch.as_tensor(f) for f in found])
-    return stacked.reshape(*cost.shape[:-2], cost.shape[-1])
+    return Moves(assignment(cross, maximise=True), one.signs, one.logs)
 
 
 def step(problem: Problem, space: str, tolerance: float) -> float:
     """Improve one space (and, with it, the spaces it indexes); returns the gain."""
     group = problem.symmetry.spaces[space].group
-    if problem.inner[space] and Motion.SWAP in group.motions:
-        return outer_step(problem, space, tolerance)
+    gain = outer_step(problem, space, tolerance) if problem.inner[space] else 0.0
     rows = problem.rows(space)
     if not rows:
-        return 0.0
+        return gain
     change = best_change(group, rows)
     if _idle(group, change):
-        return 0.0
-    return problem.try_change({space: change}, tolerance)
+        return gain
+    return gain + problem.try_change({space: change}, tolerance)
 
 
 def _idle(group: Group, change: Value) -> bool:
@@ -98,17 +117,11 @@ def _idle(group: Group, change: Value) -> bool:
 
 
 def outer_step(problem: Problem, space: str, tolerance: float) -> float:
-    """Permute the values of an outer space by their circuits, then fit what they hold."""
-    if problem.symmetry.spaces[space].over:
+    """Move the values of an outer space by their circuits, then fit what they hold."""
+    value = best_values(problem, space)
+    if value is None or _idle(problem.symmetry.spaces[space].group, value):
         return 0.0
-    cost = pair_costs(problem, space)
-    if cost is None:
-        return 0.0
-    group = problem.symmetry.spaces[space].group
-    change = {space: swaps(group, cost)}
-    if _idle(group, change[space]):
-        return 0.0
-    tried = problem.fork()
+    change, tried = {space: value}, problem.fork()
     tried.accept(change, tried.propose(change))
     settle_inside(tried, space)
     gain = problem.objective - tried.objective
@@ -121,7 +134,7 @@ def outer_step(problem: Problem, space: str, tolerance: float) -> float:
 def swaps(group: Group, cost: Tensor) -> Moves:
     """The permutation of least cost, without signs or scales."""
     one = group.identity(())
-    return Moves(assigned(cost, maximise=False), one.signs, one.logs)
+    return Moves(assignment(cost), one.signs, one.logs)
 
 
 def settle_inside(problem: Problem, space: str, rounds: int = 3) -> None:

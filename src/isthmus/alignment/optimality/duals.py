@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.alignment.matching import pairs
 from isthmus.alignment.optimality.costs import Costs
 from isthmus.alignment.optimality.floors import PRECISION, floor
+from isthmus.ground.assignment import assignment
 
 Duals = tuple[Tensor, Tensor]
 
@@ -70,9 +70,7 @@ def _potentials(cost: Tensor) -> Tensor:
     n, m = cost.shape
     if m == 1:
         return cost.new_zeros(1)
-    rows, columns = linear_sum_assignment(cost.numpy())
-    order = torch.as_tensor(rows[columns.argsort()])
-    moved = cost[order]
+    moved = cost[assignment(cost).argsort()]
     exchange = moved - moved.diagonal().unsqueeze(1)
     v = cost.new_zeros(n)
     changed = torch.arange(n)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from isthmus.algebra.elements import Element
@@ -18,6 +17,7 @@ from isthmus.alignment.matcher import Match
 from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.costs import Costs, costs_of
+from isthmus.ground.assignment import assignment
 from isthmus.ground.certificates import Verdict
 from isthmus.ground.errors import BadInput
 
@@ -118,7 +118,7 @@ class Enumeration:
         symmetry, state = self.state.symmetry, self.state.fork()
         least, value = math.inf, symmetry.identity()
         for others in _elements(symmetry, self.spaces):
-            state.moved = symmetry.act_all(others, state.b)
+            state.put(others)
             if self.solved is None:
                 objective, step = state.objective, {}
             else:
@@ -161,8 +161,7 @@ def _finished(state: Problem, name: str) -> tuple[float, Value]:
     least, one = costs.least(), group.identity(batch)
     perm = one.perm.reshape(-1, group.size).clone()
     if costs.crossed:
-        for k, cost in enumerate(least):
-            perm[k] = torch.as_tensor(linear_sum_assignment(cost.numpy())[1])
+        perm = assignment(least)
     column = perm if costs.crossed else torch.zeros_like(perm)
     chosen = (torch.arange(len(perm)).unsqueeze(1), torch.arange(group.size), column)
     signs = _signs(costs, chosen, group.flips).reshape(one.signs.shape)

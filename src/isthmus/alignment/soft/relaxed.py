@@ -21,7 +21,7 @@ from isthmus.algebra.groups import AbstractMonomial, Character, Moves
 from isthmus.algebra.groups.base import along
 from isthmus.algebra.reps import Block
 from isthmus.algebra.symmetry import Symmetry
-from isthmus.alignment.matching.steps import assigned
+from isthmus.ground.assignment import assignment
 
 Felt: TypeAlias = "Callable[[Character], Tensor]"
 """The matrix, ``(*batch, n, n)``, that multiplies an axis of a character."""
@@ -128,9 +128,11 @@ class SignedPermutations:
         each = torch.einsum("ce,e...->c...", self.felt_signs.to(score), score)
         # Without signs there is one choice, and at width 512 a maximum costs a third of a product.
         worth, chosen = (
-            each.max(0) if len(each) > 1 else (each[0], torch.zeros_like(each[0]).long())
+            each.max(0)
+            if len(each) > 1
+            else (each[0], torch.zeros_like(each[0], dtype=torch.int64))
         )
-        perm = assigned(worth, maximise=True) if self.group.swaps else one.perm
+        perm = assignment(worth, maximise=True) if self.group.swaps else one.perm
         pick = torch.take_along_dim(chosen, perm.unsqueeze(-1), -1).squeeze(-1)
         signs = self.choices[pick].movedim(-1, -2).to(one.signs.dtype)
         return Moves(perm, signs, one.logs)

@@ -6,8 +6,9 @@ an assignment on signatures undoes a planted permutation at once; for other pair
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -33,28 +34,42 @@ class Signature:
         generator: torch.Generator,
     ) -> Problem:
         """``h_a⁻¹ p h_b`` with balancing elements h and permutations p, then all signs."""
-        target, source = balancing(symmetry, a), balancing(symmetry, b)
-        state = Problem(symmetry, symmetry.act_all(target, a), b, source)
-        problem = Problem(symmetry, a, b, ~target @ by_signature(state) @ source)
-        settle_signs(problem)
-        return problem
+        return in_canonical_gauges(symmetry, a, b, _unlike)
 
 
-def by_signature(problem: Problem) -> Element:
-    """The permutations that match signatures, in every space that is not indexed by another."""
-    symmetry = problem.symmetry
-    values = dict(symmetry.identity().values)
-    for name, space in symmetry.spaces.items():
-        group = space.group
-        if not isinstance(group, AbstractMonomial) or not group.swaps or space.over:
-            continue
-        cost = torch.zeros(space.size, space.size, dtype=torch.float64)
-        for place in problem.places[name]:
-            one = signature(problem, place, problem.target[place.name])
-            two = signature(problem, place, problem.moved[place.name])
-            cost += torch.cdist(one, two).square()
-        values[name] = swaps(group, cost)
-    return Element(symmetry, values)
+Unlike: TypeAlias = Callable[[Problem, str], Tensor]
+"""How unlike the units of a space are, ``(n, n)``: rows are the target's, columns the moved's."""
+
+
+def in_canonical_gauges(
+    symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor], unlike: Unlike
+) -> Problem:
+    """``h_a⁻¹ p h_b``: units matched where both models are balanced, then all signs."""
+    target, source = balancing(symmetry, a), balancing(symmetry, b)
+    state = Problem(symmetry, symmetry.act_all(target, a), b, source)
+    problem = Problem(symmetry, a, b, ~target @ _matched(state, unlike) @ source)
+    settle_signs(problem)
+    return problem
+
+
+def _matched(problem: Problem, unlike: Unlike) -> Element:
+    """The permutations of least cost, in every space that is not indexed by another."""
+    values = dict(problem.symmetry.identity().values)
+    for name, space in problem.symmetry.spaces.items():
+        if isinstance(space.group, AbstractMonomial) and space.group.swaps and not space.over:
+            values[name] = swaps(space.group, unlike(problem, name))
+    return Element(problem.symmetry, values)
+
+
+def _unlike(problem: Problem, space: str) -> Tensor:
+    """The squared distance of signatures, over all places."""
+    size = problem.symmetry.spaces[space].size
+    cost = torch.zeros(size, size, dtype=torch.float64)
+    for place in problem.places[space]:
+        one = signature(problem, place, problem.target[place.name])
+        two = signature(problem, place, problem.moved[place.name])
+        cost += torch.cdist(one, two).square()
+    return cost
 
 
 def signature(problem: Problem, place: Occurrence, tensor: Tensor) -> Tensor:
