@@ -144,10 +144,23 @@ def _ways(pair: Pair, steps: int) -> dict[str, tuple[Any, Callable[..., Any] | N
         "covariances": (whole, CovarianceMatching(pair.model, pair.batches)),
         "activations, permutations": (swaps, activation),
         "activations": (whole, activation),
-        "loss descent from weights": (whole, replace(descent, start=bare)),
-        "loss descent from activations": (whole, replace(descent, start=activation)),
+        "loss descent from weights": (whole, replace(descent, start=_within(swaps, bare))),
+        "loss descent from activations": (
+            whole,
+            replace(descent, start=_within(swaps, activation)),
+        ),
     }
     if pair.normed:
         found["bare weights, permutations"] = (swaps, bare)
         found["bare weights, whole group"] = (whole, bare)
     return found
+
+
+def _within(group: Any, method: Any) -> Callable[..., Any]:
+    """A matcher that uses a part of the group only."""
+    from isthmus.alignment import Match
+
+    def matcher(a: Any, b: Any, symmetry: Any, generator: Any) -> Any:
+        return Match(symmetry.lift(method(a, b, group, generator).element))
+
+    return matcher
