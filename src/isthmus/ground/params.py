@@ -179,18 +179,24 @@ def lerp(a: Mapping[str, Tensor], b: Mapping[str, Tensor], t: float) -> Params:
 
 
 def distances(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
-    """The Euclidean distance of each floating-point tensor of `a` from its namesake, in float64.
+    """The Euclidean distance of each floating-point tensor of `a` from its namesake.
+
+    In float64; of float32 to eight digits (`square_norm`).
 
     Raises:
         UnknownName: The names differ.
         ShapeMismatch: Two shapes differ.
         DtypeMismatch: Two dtypes differ.
     """
-    return {name: _length(_wide(x) - _wide(y)) for name, x, y in _pairs(a, b) if is_real_valued(x)}
+    return {
+        name: math.sqrt(square_norm(_difference(x.detach(), y.detach())))
+        for name, x, y in _pairs(a, b)
+        if is_real_valued(x)
+    }
 
 
 def distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """‖a − b‖ over all floating-point tensors, in float64. Raises as `distances`."""
+    """‖a − b‖ over all floating-point tensors. Computed, and raises, as `distances`."""
     return math.hypot(*distances(a, b).values())
 
 
@@ -211,10 +217,15 @@ def square_norm(tensor: Tensor) -> float:
         found = float(torch.linalg.vecdot(blocks, blocks).double().sum()) + float(rest @ rest)
         if 1e-30 < found < 1e30:
             return found
-    return float(_wide(tensor).square().sum())
+    return _length(_wide(tensor)) ** 2
 
 
 _BLOCK = 4096
+
+
+def _difference(x: Tensor, y: Tensor) -> Tensor:
+    """In the precision that a distance needs: that of half precision is float64's."""
+    return x - y if x.dtype == torch.float32 else _wide(x) - _wide(y)
 
 
 def _wide(tensor: Tensor) -> Tensor:
