@@ -6,8 +6,9 @@ Pairs are ``matching``: b is a with its hidden units in random order, plus noise
 size; or ``independent``. All is float32; times are of the processor.
 
 The assignment is timed four times on the same matrix: as the library does it without lapx
-(`assignment`: the best of every row where that is proof, else scipy from soft potentials), as it does
-it with lapx where that is installed, by scipy alone and by lapx alone. All must reach the same sum. What `align` does around it is no part of it.
+(`assignment`: the best of every row where that is proof, else scipy from soft potentials) and with
+it, by scipy alone and by lapx alone. All must reach the same sum. What `align` does around it is no
+part of it.
 """
 
 from __future__ import annotations
