@@ -23,6 +23,7 @@ LABELS = {
     "once": "isthmus, permutations, one start",
     "default": "isthmus, permutations, default",
     "wolfe": "isthmus, permutations, Frank-Wolfe",
+    "rounds": "isthmus, permutations, Frank-Wolfe, three rounds",
     "whole": "isthmus, whole group, default",
 }
 FIELD = ("git", "c2m3", "sinkhorn")
@@ -87,6 +88,7 @@ def _isthmus(way: str) -> Callable[[Any, Any, Any], tuple[float, float, float, A
             "start": WeightMatching(starts=(Outward(),), sweeps=0),
             "once": once,
             "wolfe": FrankWolfe(matching=once, shares=(0.2,)),
+            "rounds": FrankWolfe(matching=once),
         }
         method = ways.get(way, WeightMatching())
         tracing, symmetry = timed(trace)

@@ -9,7 +9,8 @@ it is, of which scipy makes a float64 copy.
 
 scipy begins with potentials of zero. A number for each column may be taken from all its entries
 without another permutation becoming the best, and those of a soft assignment are nearly the
-potentials at the optimum: its paths are then short, and it needs about half of the time.
+potentials at the optimum: its paths are then short, and at widths of 128 to 2048 it needs about
+half of the time.
 """
 
 from __future__ import annotations
