@@ -128,9 +128,6 @@ def _ways(pair: Pair, steps: int) -> dict[str, tuple[Any, Callable[..., Any] | N
 
     whole = pair.symmetry
     swaps = whole.restrict([Motion.SWAP])
-    # Running variances are large numbers: counted as weights, they outweigh the weights.
-    buffers = {name for name, _ in pair.model.named_buffers()}
-    bare = WeightMatching(weights={n: 0.0 for n in whole.essential.reps if n in buffers})
     activation = ActivationMatching(pair.model, pair.batches)
     held = Loss(pair.model, pair.batches[:5], pair.train.criterion, {})
     # Only what is continuous moves: from a good start, latent permutations end farther away.
@@ -144,15 +141,15 @@ def _ways(pair: Pair, steps: int) -> dict[str, tuple[Any, Callable[..., Any] | N
         "covariances": (whole, CovarianceMatching(pair.model, pair.batches)),
         "activations, permutations": (swaps, activation),
         "activations": (whole, activation),
-        "loss descent from weights": (whole, replace(descent, start=_within(swaps, bare))),
+        "loss descent from weights": (
+            whole,
+            replace(descent, start=_within(swaps, WeightMatching())),
+        ),
         "loss descent from activations": (
             whole,
             replace(descent, start=_within(swaps, activation)),
         ),
     }
-    if pair.normed:
-        found["bare weights, permutations"] = (swaps, bare)
-        found["bare weights, whole group"] = (whole, bare)
     return found
 
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from isthmus.algebra.symmetry import Symmetry
-from isthmus.ground.params import distance
+from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.ground.params import distance, is_statistic
 
 
 def gauged_distance(symmetry: Symmetry, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out."""
+    """Euclidean distance in the gauge: gains folded into what they scale, shifts taken out.
+
+    What a BatchNorm measured does not count.
+    """
     return gauged_distances(symmetry, a, b)[0]
 
 
@@ -19,7 +22,11 @@ def gauged_distances(
     symmetry: Symmetry, a: Mapping[str, Tensor], *others: Mapping[str, Tensor]
 ) -> list[float]:
     """Those from ``a`` to each of the others, one after the other."""
-    if not symmetry.chart.steps and not any(r.absorbed for r in symmetry.reps.values()):
-        return [distance(dict(a), dict(b)) for b in others]
-    here = symmetry.coordinates(a)
-    return [distance(here, symmetry.coordinates(b)) for b in others]
+    plain = not symmetry.chart.steps and not any(r.absorbed for r in symmetry.reps.values())
+
+    def counted(params: Mapping[str, Tensor]) -> Params:
+        found = params if plain else symmetry.coordinates(params)
+        return {name: tensor for name, tensor in found.items() if not is_statistic(name)}
+
+    here = counted(a)
+    return [distance(here, counted(b)) for b in others]

@@ -20,6 +20,7 @@ from isthmus.alignment.starts.outward import Outward
 from isthmus.alignment.starts.signature import Signature
 from isthmus.alignment.starts.start import Identity
 from isthmus.alignment.weights import WeightMatching
+from isthmus.ground.params import is_statistic
 from isthmus.ground.results import Result
 
 
@@ -109,7 +110,7 @@ def distance(
 
     is symmetric, obeys the triangle inequality, and is 0 for two models of one orbit and, where
     shortest points exist, for no others. What nothing acts on counts as it is; what the function
-    does not depend on does not count.
+    does not depend on does not count, nor what a BatchNorm measured.
 
     The minimum is searched for, so what is returned bounds it from above. The search begins from
     representatives that do not depend on where on their orbits the models were (`canonical`), and
@@ -143,7 +144,8 @@ def distance(
     k = search(one.point, two.point, turns, generator).element
     met = {**two.whole, **turns.act_all(k, two.point)}
     point = {**one.whole, **one.point}
-    names = [name for name in point if name in symmetry.essential.reps]
+    acted = symmetry.essential.reps
+    names = [name for name in point if name in acted and not is_statistic(name)]
     before = [side.whole for side in sides]
     return _result({n: Gap.of(before[0][n], before[1][n], point[n], met[n]) for n in names})
 

@@ -162,6 +162,11 @@ def is_real_valued(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
+def is_statistic(name: str) -> bool:
+    """Whether a BatchNorm measures what is called so: no parameter, it follows from data."""
+    return name.endswith(("running_mean", "running_var"))
+
+
 def lerp(a: Mapping[str, Tensor], b: Mapping[str, Tensor], t: float) -> Params:
     """(1 − t)·a + t·b, exact at t = 0 and t = 1; integer tensors are those of `a`.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.matching.problem import Problem
-from isthmus.ground.params import distances
+from isthmus.ground.params import distances, is_statistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,9 @@ class Meeting:
     Attributes:
         symmetry: the whole symmetry.
         core: its part that acts on essential coordinates.
-        a, b: the essential coordinates on which something acts.
+        a, b: the essential coordinates on which something acts, but for what a BatchNorm measured:
+            statistics are moved along, and do not count. They follow from weights and data, and
+            would outweigh all weights.
         free: the coordinates of both on which the function does not depend.
         rest: the squared distance over coordinates on which nothing acts.
     """
@@ -47,7 +49,7 @@ class Meeting:
         core = symmetry.essential
         whole = [widened(symmetry, params, exact=exact) for params in (a, b)]
         one, two = (acted(core, x) for x in whole)
-        idle = [{n: x[n] for n in x if n in core.reps and n not in one} for x in whole]
+        idle = [{n: t for n, t in x.items() if _counts(core, n) and n not in one} for x in whole]
         free = [{n: x[n] for n in x if n not in core.reps} for x in whole]
         rest = sum(gap * gap for gap in distances(*idle).values())
         return cls(symmetry, core, one, two, (free[0], free[1]), rest)
@@ -88,5 +90,9 @@ def widened(symmetry: Symmetry, params: Mapping[str, Tensor], *, exact: bool = F
 
 
 def acted(core: Symmetry, whole: Mapping[str, Tensor]) -> Params:
-    """The coordinates on which the essential part of a symmetry acts."""
-    return {n: t for n, t in whole.items() if n in core.reps and not core.reps[n].fixed}
+    """The coordinates on which the essential part of a symmetry acts, and that count."""
+    return {n: t for n, t in whole.items() if _counts(core, n) and not core.reps[n].fixed}
+
+
+def _counts(core: Symmetry, name: str) -> bool:
+    return name in core.reps and not is_statistic(name)
