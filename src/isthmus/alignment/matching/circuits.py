@@ -13,13 +13,18 @@ import math
 from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, AbstractRotation, Character, Group
+from isthmus.algebra.reps import Block
 from isthmus.alignment.matching.pairs import Classes, Part, gathered
 from isthmus.alignment.matching.problem import Occurrence, Problem
+
+Felt: TypeAlias = "Mapping[str, Character]"
+"""How a place feels the spaces over which it is contracted."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,22 @@ class Side:
     """One place, as ``(*over, n, *inner, rest)`` of the target and of the moved."""
 
     character: Character
-    inner: Mapping[str, Character]
+    inner: tuple[str, ...]
     target: Tensor
     moved: Tensor
+
+    @classmethod
+    def of(cls, problem: Problem, place: Occurrence, inner: Container[str]) -> Side:
+        """A place, its inner axes next to that of its space."""
+        at = {f.space: d for d, f in enumerate(place.block.factors) if f.space in inner}
+        order = [*place.over, place.dim, *at.values()]
+
+        def shaped(tensor: Tensor) -> Tensor:
+            x = place.block.read(tensor).double().movedim(order, list(range(len(order))))
+            return x.reshape(*x.shape[: len(order)], -1)
+
+        both = shaped(problem.target[place.name]), shaped(problem.moved[place.name])
+        return cls(place.character, tuple(str(n) for n in at), *both)
 
     def summed(self, kept: Container[str]) -> tuple[Tensor, Tensor]:
         """``(*over, n, inner, rest)``: means over the inner spaces that are not kept, each as long
@@ -43,63 +61,73 @@ class Side:
         return one, two
 
 
+Pairing: TypeAlias = "tuple[Occurrence, Occurrence | None]"
+
+
+def pairings(problem: Problem, space: str, known: Set[str] | None = None) -> list[Pairing]:
+    """The places of an outer space that make circuits: alone, or two contracted.
+
+    With ``known``, only places in which all other spaces are among these.
+    """
+    inner = set(problem.inner[space])
+    places = {
+        place: felt_by(place.block, inner)
+        for place in problem.places[space]
+        if plain(place.block) and (known is None or place.lies_within(known | inner))
+    }
+    found: list[Pairing] = [(p, None) for p, felt in places.items() if _cancels(problem, felt, ())]
+    return found + [
+        (one, two)
+        for one, two in combinations_with_replacement(places, 2)
+        if _cancel(problem, places[one], places[two])
+    ]
+
+
 def circuits(problem: Problem, space: str, known: Set[str] | None = None) -> Classes | None:
     """All pairs of an outer space's values, by their circuits; None where there are none.
 
     A circuit feels signs and scales of the outer space as its two places do together. Squares are
-    in the units of squared weights: those of a circuit over its size. With ``known``, only places
-    in which all other spaces are among these.
+    in the units of squared weights: those of a circuit over its size.
     """
     inner, group = problem.inner[space], problem.symmetry.spaces[space].group
     assert isinstance(group, AbstractMonomial)
-    places = (
-        place
-        for place in problem.places[space]
-        if known is None or place.lies_within(known | set(inner))
-    )
-    sides = [side for place in places if (side := _side(problem, place, inner)) is not None]
-    parts = [_alone(side) for side in sides if _cancels(problem, side, ())]
-    parts += [
-        _together(one, two)
-        for one, two in combinations_with_replacement(sides, 2)
-        if _cancel(problem, one, two)
+    found = pairings(problem, space, known)
+    used = dict.fromkeys(place for pair in found for place in pair if place is not None)
+    sides = {place: Side.of(problem, place, inner) for place in used}
+    parts = [
+        _alone(sides[one]) if two is None else _together(sides[one], sides[two])
+        for one, two in found
     ]
     return gathered(parts, (group.scales, group.flips)) if parts else None
 
 
-def _side(problem: Problem, place: Occurrence, inner: list[str]) -> Side | None:
-    """A place, its inner axes next to the outer one; None where a space occurs in it twice."""
-    factors = place.block.factors
-    names = [f.space for f in factors if f.space is not None]
-    if len(set(names)) < len(names):
-        return None
-    at = {f.space: d for d, f in enumerate(factors) if f.space in inner}
-    order = [*place.over, place.dim, *at.values()]
-
-    def shaped(tensor: Tensor) -> Tensor:
-        x = place.block.read(tensor).double().movedim(order, list(range(len(order))))
-        return x.reshape(*x.shape[: len(order)], -1)
-
-    characters = {str(n): factors[d].character for n, d in at.items()}
-    one, two = shaped(problem.target[place.name]), shaped(problem.moved[place.name])
-    return Side(place.character, characters, one, two)
+def plain(block: Block) -> bool:
+    """Whether no space occurs in it twice."""
+    names = [f.space for f in block.factors if f.space is not None]
+    return len(set(names)) == len(names)
 
 
-def _cancel(problem: Problem, one: Side, two: Side) -> bool:
+def felt_by(block: Block, spaces: Container[str]) -> dict[str, Character]:
+    """How a block feels those of some spaces that occur in it."""
+    return {f.space: f.character for f in block.factors if f.space and f.space in spaces}
+
+
+def _cancel(problem: Problem, one: Felt, two: Felt) -> bool:
     """Whether no inner space can be felt in what two places make together."""
-    spaces, shared = problem.symmetry.spaces, set(one.inner) & set(two.inner)
-    if not shared or not all(_cancels(problem, side, shared) for side in (one, two)):
+    spaces, shared = problem.symmetry.spaces, set(one) & set(two)
+    if not shared or not all(_cancels(problem, felt, shared) for felt in (one, two)):
         return False
-    return all(_neutral(spaces[n].group, one.inner[n], two.inner[n]) for n in shared)
+    return all(neutral(spaces[n].group, one[n], two[n]) for n in shared)
 
 
-def _cancels(problem: Problem, side: Side, shared: Container[str]) -> bool:
+def _cancels(problem: Problem, felt: Felt, shared: Container[str]) -> bool:
     """Whether sums over all inner axes but the shared ones are felt by no element."""
     spaces = problem.symmetry.spaces
-    return all(_sums(spaces[n].group, c) for n, c in side.inner.items() if n not in shared)
+    return all(_sums(spaces[n].group, c) for n, c in felt.items() if n not in shared)
 
 
-def _neutral(group: Group, one: Character, two: Character) -> bool:
+def neutral(group: Group, one: Character, two: Character) -> bool:
+    """Whether no element is felt by two axes that are contracted."""
     if isinstance(group, AbstractMonomial):
         scales = [a + b for a, b in zip(one.scales, two.scales, strict=True)]
         flips = [a + b for a, b in zip(one.flips, two.flips, strict=True)]

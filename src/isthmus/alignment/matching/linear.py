@@ -17,7 +17,8 @@ def best_linear(rows: Rows, steps: int = 1) -> Tensor:
     """The best invertible matrix per batch entry.
 
     Candidates: the identity, Procrustes, Procrustes between balanced forms (exact for planted
-    elements), least squares where there is one side only; the best is polished by Gauss–Newton.
+    elements where both sides have full rank), least squares with one side solved for (exact for
+    all planted elements); the best is polished by Gauss–Newton.
     """
     shape = rows[0][1].shape
     batch, n = shape[:-2], shape[-2]
@@ -63,15 +64,20 @@ def _better(
 
 
 def _candidates(moments: list[Tensor]) -> Iterator[Tensor]:
-    yield matrices.rotation(moments[1] + moments[4])
-    target, source = balance(moments[0], moments[3]), balance(moments[2], moments[5])
-    plain = target @ moments[1] @ source.mT
-    dual = matrices.inverse(target).mT @ moments[4] @ matrices.inverse(source)
-    yield matrices.inverse(target) @ matrices.rotation(plain + dual) @ source
-    if not bool(moments[5].any()) and bool(_regular(moments[2]).all()):
-        yield moments[1] @ matrices.inverse(moments[2])
-    if not bool(moments[2].any()) and bool(_regular(moments[5]).all()):
-        yield matrices.inverse(moments[4] @ matrices.inverse(moments[5])).mT
+    plain, cross, square, dual, dual_cross, dual_square = moments
+    turn = matrices.rotation(cross + dual_cross)
+    yield turn
+    target, source = balance(plain, dual), balance(square, dual_square)
+    back = matrices.inverse(target).mT
+    both = target @ cross @ source.mT + back @ dual_cross @ matrices.inverse(source)
+    yield matrices.inverse(target) @ matrices.rotation(both) @ source
+    # |A - uB|² + |uᵀA' - B'|² is a square in u, and 0 where a planted u is: of full rank or not.
+    yield turn + _sylvester(dual, square, cross + dual_cross - dual @ turn - turn @ square)
+    v = turn + _sylvester(
+        plain, dual_square, cross + dual_cross - plain @ turn - turn @ dual_square
+    )
+    sound = _regular(v @ v.mT)[:, None, None]
+    yield torch.where(sound, matrices.inverse(torch.where(sound, v, turn)).mT, turn)
 
 
 def _regular(square: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ class Derivative:
         self.names = [
             n for n, s in self.symmetry.spaces.items() if s.group.lie_dim and problem.places[n]
         ]
+        self._adjoints: dict[str, Callable[[Tensor], tuple[Tensor]]] = {}
         # Each place is read once; places of one parameter that share a block share the reading.
         self.read = {
             _key(place): place.block.read(problem.moved[place.name])
@@ -73,7 +74,7 @@ class Derivative:
         for place in self.problem.places[name]:
             overlap = place.rows(change[place.name]) @ place.rows(self.problem.moved[place.name]).mT
             total += -overlap.mT if place.character.dual else overlap
-        return _onto(group, total, self.shape(name))
+        return self._onto(name, total)
 
     def without_fading(self, velocity: Velocities) -> Velocities:
         """Velocities without those that shrink a unit of which next to nothing is left.
@@ -103,9 +104,30 @@ class Derivative:
     def precondition(self, velocity: Velocities) -> Velocities:
         """Each space's own normal equations solved, the others held."""
         return {
-            name: _solved(self.symmetry.spaces[name].group, parts, velocity[name])
-            for name, parts in self._own.items()
+            name: self._solved(name, parts, velocity[name]) for name, parts in self._own.items()
         }
+
+    def _solved(self, name: str, parts: tuple[Tensor, ...], velocity: Tensor) -> Tensor:
+        """A velocity, divided by what its own space's normal equations multiply it with."""
+        group = self.symmetry.spaces[name].group
+        if isinstance(group, AbstractMonomial):
+            (sums,) = parts
+            return velocity / sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
+        one, basis, two, other = parts
+        sums = two.unsqueeze(-1) + one.unsqueeze(-2)
+        sums = sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
+        inside = other.mT @ group.generator(velocity) @ basis
+        return self._onto(name, other @ (inside / sums) @ basis.mT)
+
+    def _onto(self, name: str, matrix: Tensor) -> Tensor:
+        """The adjoint of the generator of a space's group, which is linear: traced once."""
+        if name not in self._adjoints:
+            zero = torch.zeros(self.shape(name), dtype=torch.float64)
+            self._adjoints[name] = torch.func.vjp(self.symmetry.spaces[name].group.generator, zero)[
+                1
+            ]
+        found: Tensor = self._adjoints[name](matrix)[0]
+        return found
 
     @cached_property
     def _own(self) -> dict[str, tuple[Tensor, ...]]:
@@ -156,22 +178,3 @@ def _coordinates(x: Tensor, place: Occurrence) -> Tensor:
     summed = x.sum(rest) if rest else x
     order = sorted(kept)
     return summed.permute([order.index(d) for d in kept]).double()
-
-
-def _onto(group: Group, matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The adjoint of ``group.generator``."""
-    zero = torch.zeros(shape, dtype=torch.float64)
-    found: Tensor = torch.func.vjp(group.generator, zero)[1](matrix)[0]
-    return found
-
-
-def _solved(group: Group, parts: tuple[Tensor, ...], velocity: Tensor) -> Tensor:
-    """A velocity, divided by what its own space's normal equations multiply it with."""
-    if isinstance(group, AbstractMonomial):
-        (sums,) = parts
-        return velocity / sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
-    one, basis, two, other = parts
-    sums = two.unsqueeze(-1) + one.unsqueeze(-2)
-    sums = sums.clamp_min(1e-12 * float(sums.max()) + 1e-300)
-    inside = other.mT @ group.generator(velocity) @ basis
-    return _onto(group, other @ (inside / sums) @ basis.mT, tuple(velocity.shape))

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isthmus.algebra.groups import Motion
+from isthmus.algebra.groups import AbstractMonomial, Motion
+from isthmus.algebra.spaces import Space
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.balancing import balancing
+from isthmus.alignment.matching.circuits import pairings
 from isthmus.alignment.matching.descent import Descent
+from isthmus.alignment.matching.glimpses import glimpsed, glimpses
 from isthmus.alignment.matching.parities import settle_signs
 from isthmus.alignment.matching.problem import Problem
 from isthmus.alignment.matching.steps import best_change, best_values
@@ -52,36 +55,55 @@ class Outward:
 
 
 def _outward(problem: Problem) -> Problem:
-    left = [n for n, space in problem.symmetry.spaces.items() if not space.over]
-    known: set[str] = set()
+    spaces, known = problem.symmetry.spaces, set[str]()
+    left = list(spaces)
     while left:
-        evidence = {n: _evidence(problem, n, known) for n in left}
-        name = max(left, key=evidence.__getitem__)
+        ready = {n: _evidence(problem, n, known) for n in left if known.issuperset(spaces[n].over)}
+        # What a space holds follows at once, unless too little is known of it.
+        sound = {n: not _short(spaces[n], seen) for n, seen in ready.items()}
+        due = [n for n in ready if spaces[n].over and sound[n]]
+        name = due[0] if due else max(ready, key=lambda n: (sound[n], ready[n]))
         left.remove(name)
-        inner = problem.inner[name]
-        # First each by those before it, then by all: what a space holds may stand side by side.
-        for one in (name, *inner):
-            _settle(problem, one, known)
-            known.add(one)
-        for one in inner:
-            _settle(problem, one, known)
+        _settle(problem, name, known)
+        known.add(name)
+        beside = dict.fromkeys(n for outer in spaces[name].over for n in problem.inner[outer])
+        if known.issuperset(beside):
+            for again in beside:
+                _settle(problem, again, known)
     settle_signs(problem)
     return problem
 
 
+def _short(space: Space, evidence: int) -> bool:
+    """Whether so many numbers leave something open.
+
+    Two may tell units apart; a rotation or a shear wants as many as it has axes.
+    """
+    return evidence < (2 if isinstance(space.group, AbstractMonomial) else space.size)
+
+
 def _settle(problem: Problem, name: str, known: set[str]) -> None:
     """Match one space by what is known."""
+    space = problem.symmetry.spaces[name]
     if problem.inner[name]:
         value = best_values(problem, name, known)
     else:
         rows = problem.rows(name, known)
-        value = best_change(problem.symmetry.spaces[name].group, rows) if rows else None
+        if _short(space, sum(a.shape[-1] for _, a, _ in rows)):
+            rows += [one.rows(problem) for one in glimpses(problem, name, known)]
+        value = best_change(space.group, rows) if rows else None
     if value is not None:
         problem.accept({name: value}, problem.propose({name: value}))
 
 
 def _evidence(problem: Problem, name: str, known: set[str]) -> int:
     """How many numbers per unit speak for a match."""
-    size = problem.symmetry.spaces[name].size
-    seen = known.union(problem.inner[name])
-    return sum(p.block.numel // size for p in problem.places[name] if p.lies_within(seen))
+    space = problem.symmetry.spaces[name]
+    units = space.size * problem.symmetry.copies(name)
+    if problem.inner[name]:
+        places = dict.fromkeys(p for pair in pairings(problem, name, known) for p in pair if p)
+        return sum(place.block.numel for place in places) // units
+    seen = sum(p.block.numel for p in problem.places[name] if p.lies_within(known)) // units
+    if _short(space, seen):
+        seen += glimpsed(glimpses(problem, name, known)) // units
+    return seen
