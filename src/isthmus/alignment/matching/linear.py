@@ -86,6 +86,12 @@ def _regular(square: Tensor) -> Tensor:
     return values[..., 0] > 1e-10 * values[..., -1]
 
 
+def balanceable(rows: Rows) -> bool:
+    """Whether plain and dual places have full rank, of the target and of the moved."""
+    moments = moments_of(rows)
+    return all(bool(_regular(moments[k]).all()) for k in (0, 2, 3, 5))
+
+
 def balance(plain: Tensor, dual: Tensor) -> Tensor:
     """``h`` with ``h P hᵀ = h⁻ᵀ D h⁻¹``: the gauge of least norm; 1 where a side is singular.
 

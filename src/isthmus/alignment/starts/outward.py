@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra.groups import AbstractMonomial, Motion
+from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Motion
 from isthmus.algebra.spaces import Space
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.balancing import balancing
 from isthmus.alignment.matching.circuits import pairings
 from isthmus.alignment.matching.descent import Descent
 from isthmus.alignment.matching.glimpses import glimpsed, glimpses
+from isthmus.alignment.matching.linear import balanceable
 from isthmus.alignment.matching.parities import settle_signs
 from isthmus.alignment.matching.problem import Problem
 from isthmus.alignment.matching.steps import best_change, best_values
@@ -43,26 +44,35 @@ class Outward:
         b: Mapping[str, Tensor],
         generator: torch.Generator,
     ) -> Problem:
-        """``h_a⁻¹ r h_b`` with balancing elements h and ``r`` without scales and shears."""
+        """``h_a⁻¹ r h_b`` with balancing elements h and ``r`` without scales and settled shears."""
         rigid = symmetry.restrict([Motion.SWAP, Motion.FLIP, Motion.TURN])
         if all(rigid.spaces[n].group == space.group for n, space in symmetry.spaces.items()):
             return _outward(Problem(symmetry, a, b, symmetry.identity()))
         target, source = balancing(symmetry, a), balancing(symmetry, b)
         one, two = symmetry.act_all(target, a), symmetry.act_all(source, b)
+        left = _loose(Problem(symmetry, one, two, symmetry.identity()))
+        rigid = replace(rigid, spaces={**rigid.spaces, **left})
         found = _outward(Problem(rigid, one, two, rigid.identity()))
         Descent("", found).run(self.sweeps, tolerance=1e-3)
         return Problem(symmetry, a, b, ~target @ symmetry.lift(found.element) @ source)
+
+
+def _loose(problem: Problem) -> dict[str, Space]:
+    """Spaces with shears that no gauge settles: too little reads or writes them, they keep all."""
+    return {
+        name: space
+        for name, space in problem.symmetry.spaces.items()
+        if isinstance(space.group, GeneralLinear)
+        and problem.places[name]
+        and not balanceable(problem.rows(name))
+    }
 
 
 def _outward(problem: Problem) -> Problem:
     spaces, known = problem.symmetry.spaces, set[str]()
     left = list(spaces)
     while left:
-        ready = {n: _evidence(problem, n, known) for n in left if known.issuperset(spaces[n].over)}
-        # What a space holds follows at once, unless too little is known of it.
-        sound = {n: not _short(spaces[n], seen) for n, seen in ready.items()}
-        due = [n for n in ready if spaces[n].over and sound[n]]
-        name = due[0] if due else max(ready, key=lambda n: (sound[n], ready[n]))
+        name = _next(problem, left, known)
         left.remove(name)
         _settle(problem, name, known)
         known.add(name)
@@ -72,6 +82,22 @@ def _outward(problem: Problem) -> Problem:
                 _settle(problem, again, known)
     settle_signs(problem)
     return problem
+
+
+def _next(problem: Problem, left: list[str], known: set[str]) -> str:
+    """What an outer space holds follows at once; else, the space of which most is known.
+
+    Glimpses count only where nothing else settles any space.
+    """
+    spaces, seen = problem.symmetry.spaces, dict[str, int]()
+    ready = [n for n in left if known.issuperset(spaces[n].over)]
+    for through in (False, True):
+        seen = {n: _evidence(problem, n, known, through) for n in ready}
+        sound = [n for n in ready if not _short(spaces[n], seen[n])]
+        if sound:
+            held = [n for n in sound if spaces[n].over]
+            return held[0] if held else max(sound, key=seen.__getitem__)
+    return max(ready, key=seen.__getitem__)
 
 
 def _short(space: Space, evidence: int) -> bool:
@@ -96,14 +122,12 @@ def _settle(problem: Problem, name: str, known: set[str]) -> None:
         problem.accept({name: value}, problem.propose({name: value}))
 
 
-def _evidence(problem: Problem, name: str, known: set[str]) -> int:
-    """How many numbers per unit speak for a match."""
-    space = problem.symmetry.spaces[name]
-    units = space.size * problem.symmetry.copies(name)
+def _evidence(problem: Problem, name: str, known: set[str], through: bool) -> int:
+    """How many numbers per unit speak for a match; those of glimpses too, if ``through``."""
     if problem.inner[name]:
         places = dict.fromkeys(p for pair in pairings(problem, name, known) for p in pair if p)
-        return sum(place.block.numel for place in places) // units
-    seen = sum(p.block.numel for p in problem.places[name] if p.lies_within(known)) // units
-    if _short(space, seen):
-        seen += glimpsed(glimpses(problem, name, known)) // units
-    return seen
+        seen = sum(place.block.numel for place in places)
+    else:
+        seen = sum(p.block.numel for p in problem.places[name] if p.lies_within(known))
+        seen += glimpsed(glimpses(problem, name, known)) if through else 0
+    return seen // (problem.symmetry.spaces[name].size * problem.symmetry.copies(name))
