@@ -33,7 +33,7 @@ WHOLE = [
     "mlp", "mlp_square", "linear_net", "maxout", "gated_tanh", "gated_bilinear",
     "residual_mlp_plain", "depthwise_grouped", "squeeze_excite", "attention_chunk",
     "attention_einsum", "gpt", "llama", "llama_two_layers", "hf_vit", "hf_gpt2", "hf_llama",
-    "hf_qwen3", "hf_olmo2", "hf_mixtral",
+    "hf_qwen3", "hf_olmo2", "hf_mixtral", "hf_bit", "hf_mamba2", "hf_convbert", "hf_perceiver",
 ]  # fmt: skip
 
 

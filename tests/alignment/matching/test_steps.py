@@ -63,6 +63,24 @@ def test_a_contragredient_pair_is_recovered(size: int, seed: int, tools: SimpleN
     assert fit.after < 1e-7 * tools.norm(a)
 
 
+@pytest.mark.parametrize("plain", [0, 3, 5, 9])
+@pytest.mark.parametrize("dual", [0, 2, 5, 8])
+def test_shears_are_undone_whatever_the_ranks(
+    plain: int, dual: int, tools: SimpleNamespace
+) -> None:
+    """Queries of a head may span less than it has room for: no balanced form, yet exact."""
+    group, size = GeneralLinear(6), 6
+    planted = group.sample(torch.Generator().manual_seed(plain + 10 * dual), 0.5)
+    rows = []
+    for k, (character, width) in enumerate(((Character(), plain), (DUAL, dual))):
+        b = tools.gaussian(size, width, seed=k)
+        rows.append((character, group.act(planted, b, 0, character), b))
+    found = best_change(group, rows)
+    assert float(torch.linalg.cond(found)) < 1e4
+    for character, a, b in rows:
+        torch.testing.assert_close(group.act(found, b, 0, character), a, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_invertible_matrix_near_the_found_one_is_better(
     seed: int, tools: SimpleNamespace
@@ -124,6 +142,11 @@ CASES = {
     "scales": (0, 1, [Character(False, (1,)), Character(True, (-1,))]),
     "squares": (0, 1, [Character(False, (1,)), Character(True, (-2,)), Character(False, (2,))]),
     "scales and signs": (1, 1, [Character(False, (1,), (1,)), Character(True, (-1,), (1,))]),
+    "signs that wait for each other": (
+        2,
+        0,
+        [Character(False, (), (1, 1)), Character(False, (), (1, 0)), Character(True, (), (0, 1))],
+    ),
     "a gate": (
         1,
         1,

@@ -98,9 +98,9 @@ def glimpses(problem: Problem, space: str, known: Set[str]) -> list[Glimpse]:
     return found
 
 
-def glimpsed(found: Sequence[Glimpse]) -> int:
-    """How many numbers they show: of no place more than it has."""
+def glimpsed(found: Sequence[Glimpse]) -> dict[Occurrence, int]:
+    """How many numbers of each near place they show: not more than it has."""
     shares: dict[Occurrence, float] = {}
     for one in found:
         shares[one.near] = shares.get(one.near, 0.0) + one.share
-    return sum(int(near.block.numel * min(1.0, share)) for near, share in shares.items())
+    return {near: int(near.block.numel * min(1.0, share)) for near, share in shares.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -115,7 +115,7 @@ def _settle(problem: Problem, name: str, known: set[str]) -> None:
         value = best_values(problem, name, known)
     else:
         rows = problem.rows(name, known)
-        if _short(space, sum(a.shape[-1] for _, a, _ in rows)):
+        if _short(space, _counted(space, [(c.dual, a.shape[-1]) for c, a, _ in rows])):
             rows += [one.rows(problem) for one in glimpses(problem, name, known)]
         value = best_change(space.group, rows) if rows else None
     if value is not None:
@@ -124,10 +124,19 @@ def _settle(problem: Problem, name: str, known: set[str]) -> None:
 
 def _evidence(problem: Problem, name: str, known: set[str], through: bool) -> int:
     """How many numbers per unit speak for a match; those of glimpses too, if ``through``."""
-    if problem.inner[name]:
-        places = dict.fromkeys(p for pair in pairings(problem, name, known) for p in pair if p)
-        seen = sum(place.block.numel for place in places)
-    else:
-        seen = sum(p.block.numel for p in problem.places[name] if p.lies_within(known))
-        seen += glimpsed(glimpses(problem, name, known)) if through else 0
-    return seen // (problem.symmetry.spaces[name].size * problem.symmetry.copies(name))
+    space, inner = problem.symmetry.spaces[name], problem.inner[name]
+    places = [p for p in problem.places[name] if p.lies_within(known)]
+    if inner:
+        pairs = pairings(problem, name, known)
+        places = list(dict.fromkeys(p for pair in pairs for p in pair if p is not None))
+    numbers = [(p.character.dual, p.block.numel) for p in places]
+    if through and not inner:
+        shown = glimpsed(glimpses(problem, name, known))
+        numbers += [(near.character.dual, n) for near, n in shown.items()]
+    return _counted(space, numbers) // (space.size * problem.symmetry.copies(name))
+
+
+def _counted(space: Space, numbers: Sequence[tuple[bool, int]]) -> int:
+    """Numbers of plain and of dual places together; for a shear, of one side: that must do."""
+    sides = [sum(n for dual, n in numbers if dual == side) for side in (False, True)]
+    return max(sides) if isinstance(space.group, GeneralLinear) else sum(sides)
