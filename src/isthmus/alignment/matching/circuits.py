@@ -10,7 +10,7 @@ inner groups cancel: plain against dual for GL, anything for rotations, equal an
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TypeAlias
@@ -50,8 +50,9 @@ class Side:
         return cls(place.character, tuple(str(n) for n in at), *both)
 
     def summed(self, kept: Container[str]) -> tuple[Tensor, Tensor]:
-        """``(*over, n, inner, rest)``: means over the inner spaces that are not kept, each as long
-        as what it is the mean of would be if all were alike.
+        """``(*over, n, inner, rest)``, summed over the inner spaces that are not kept.
+
+        Over the root of how many are summed: the part of the place that no order changes.
         """
         lead = self.target.dim() - 1 - len(self.inner)
         loose = [lead + k for k, name in enumerate(self.inner) if name not in kept]
@@ -70,17 +71,22 @@ def pairings(problem: Problem, space: str, known: Set[str] | None = None) -> lis
     With ``known``, only places in which all other spaces are among these.
     """
     inner = set(problem.inner[space])
-    places = {
-        place: felt_by(place.block, inner)
+    places = [
+        (place, felt_by(place.block, inner))
         for place in problem.places[space]
         if plain(place.block) and (known is None or place.lies_within(known | inner))
-    }
-    found: list[Pairing] = [(p, None) for p, felt in places.items() if _cancels(problem, felt, ())]
+    ]
+    found: list[Pairing] = [(p, None) for p, felt in places if _cancels(problem, felt, ())]
     return found + [
         (one, two)
-        for one, two in combinations_with_replacement(places, 2)
-        if _cancel(problem, places[one], places[two])
+        for (one, felt), (two, other) in combinations_with_replacement(places, 2)
+        if _cancel(problem, felt, other)
     ]
+
+
+def paired(found: Iterable[Pairing]) -> list[Occurrence]:
+    """The places of pairings, each once."""
+    return list({id(place): place for pair in found for place in pair if place}.values())
 
 
 def circuits(problem: Problem, space: str, known: Set[str] | None = None) -> Classes | None:
@@ -92,10 +98,9 @@ def circuits(problem: Problem, space: str, known: Set[str] | None = None) -> Cla
     inner, group = problem.inner[space], problem.symmetry.spaces[space].group
     assert isinstance(group, AbstractMonomial)
     found = pairings(problem, space, known)
-    used = dict.fromkeys(place for pair in found for place in pair if place is not None)
-    sides = {place: Side.of(problem, place, inner) for place in used}
+    sides = {id(place): Side.of(problem, place, inner) for place in paired(found)}
     parts = [
-        _alone(sides[one]) if two is None else _together(sides[one], sides[two])
+        _alone(sides[id(one)]) if two is None else _together(sides[id(one)], sides[id(two)])
         for one, two in found
     ]
     return gathered(parts, (group.scales, group.flips)) if parts else None

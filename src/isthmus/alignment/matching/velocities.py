@@ -122,10 +122,8 @@ class Derivative:
     def _onto(self, name: str, matrix: Tensor) -> Tensor:
         """The adjoint of the generator of a space's group, which is linear: traced once."""
         if name not in self._adjoints:
-            zero = torch.zeros(self.shape(name), dtype=torch.float64)
-            self._adjoints[name] = torch.func.vjp(self.symmetry.spaces[name].group.generator, zero)[
-                1
-            ]
+            group, zero = self.symmetry.spaces[name].group, torch.zeros(self.shape(name))
+            self._adjoints[name] = torch.func.vjp(group.generator, zero.double())[1]
         found: Tensor = self._adjoints[name](matrix)[0]
         return found
 

@@ -12,7 +12,7 @@ from isthmus.algebra.groups import AbstractMonomial, GeneralLinear, Motion
 from isthmus.algebra.spaces import Space
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.balancing import balancing
-from isthmus.alignment.matching.circuits import pairings
+from isthmus.alignment.matching.circuits import paired, pairings
 from isthmus.alignment.matching.descent import Descent
 from isthmus.alignment.matching.glimpses import glimpsed, glimpses
 from isthmus.alignment.matching.linear import balanceable
@@ -125,10 +125,10 @@ def _settle(problem: Problem, name: str, known: set[str]) -> None:
 def _evidence(problem: Problem, name: str, known: set[str], through: bool) -> int:
     """How many numbers per unit speak for a match; those of glimpses too, if ``through``."""
     space, inner = problem.symmetry.spaces[name], problem.inner[name]
-    places = [p for p in problem.places[name] if p.lies_within(known)]
     if inner:
-        pairs = pairings(problem, name, known)
-        places = list(dict.fromkeys(p for pair in pairs for p in pair if p is not None))
+        places = paired(pairings(problem, name, known))
+    else:
+        places = [p for p in problem.places[name] if p.lies_within(known)]
     numbers = [(p.character.dual, p.block.numel) for p in places]
     if through and not inner:
         shown = glimpsed(glimpses(problem, name, known))
