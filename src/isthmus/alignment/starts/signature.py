@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,4 +94,5 @@ def signature(problem: Problem, place: Occurrence, tensor: Tensor) -> Tensor:
     loose = [d for d in range(len(factors)) if d not in fixed and d != place.dim]
     x = x.permute([place.dim, *fixed, *loose])
     x = x.reshape(*x.shape[: 1 + len(fixed)], -1)
-    return x.sort(-1).values.flatten(1)
+    # As numpy sorts, in a fraction of the time that torch takes.
+    return torch.as_tensor(np.sort(x.numpy(), axis=-1)).flatten(1)
