@@ -4,7 +4,6 @@ Pairs trained from different seeds (`vision_models.py`): an MLP and a CNN with B
 Fashion-MNIST, ResNet-20 at widths x1 and x4 on a part of CIFAR-10. The second is aligned to the
 first; the barrier is that of the loss on test images, over the line between the models in their
 own parameters, with BatchNorm's statistics as interpolated and recomputed on training images.
-"Bare" weights are matched without BatchNorm's statistics in the distance.
 """
 
 from __future__ import annotations

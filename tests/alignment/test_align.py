@@ -351,3 +351,16 @@ def test_natural_weights_give_coordinates_the_lengths_of_parameters(tools: Simpl
     b = symmetry.act(symmetry.sample(seed=1), a)
     fit = align(b, to=a, symmetry=symmetry, method=WeightMatching(weights=weights))
     assert fit.after <= 1e-5 * tools.norm(a)
+
+
+def test_what_a_batch_norm_measured_moves_along_and_does_not_count(tools: SimpleNamespace) -> None:
+    symmetry = tools.symmetry_of("vgg")
+    a, b = tools.independent("vgg", 1), tools.independent("vgg", 2)
+    loud = {n: t * (1000 if n.endswith("running_var") else 1) for n, t in b.items()}
+    fit, other = (align(x, to=a, symmetry=symmetry) for x in (b, loud))
+    assert (other.before, other.after) == (fit.before, fit.after)
+    for name, tensor in fit.params.items():
+        scale = 1000 if name.endswith("running_var") else 1
+        assert torch.equal(other.params[name], tensor * scale)
+    moved = [n for n in b if n.endswith("running_var") and not torch.equal(fit.params[n], b[n])]
+    assert moved

@@ -145,7 +145,8 @@ def test_alignment_keeps_the_function(one: Entry, tools: SimpleNamespace) -> Non
     assert fit.before == pytest.approx(tools.gauged_distance(symmetry, a, b))
     assert fit.after == pytest.approx(tools.gauged_distance(symmetry, a, fit.params))
     history = fit.certificate.evidence["objective"]
-    assert all(late <= early for early, late in itertools.pairwise(history))
+    # What rested was computed again from its element: that rounds.
+    assert all(late <= early * (1 + 1e-14) for early, late in itertools.pairwise(history))
 
 
 def _double(value: torch.Tensor) -> torch.Tensor:

@@ -91,6 +91,6 @@ def _searched(costs: Costs) -> Tensor:
         target, none = costs.target / len(part.rows), part.powers[:, :0]
         target = target.expand(len(part.rows), 1, *target.shape)
         of = pairs.Classes(costs.crosses(part), source, target, part.powers, none)
-        y = of.factor(*pairs.fit(of, rounds=4, steps=12))
+        y = of.factor(*pairs.fit(of, rounds=8, steps=12))
         total = total + (y.square() * source - 2 * y * of.cross).sum(0)[part.which]
     return total.amin(0)
