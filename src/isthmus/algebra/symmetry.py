@@ -99,7 +99,8 @@ class Symmetry:
         if not self.chart.steps:
             return self.linearised(params)
         wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
-        return self.linearised(wide)
+        self.chart.enter(wide)
+        return self._offset(wide, back=False)
 
     def _kept(self, params: Mapping[str, Tensor], coordinates: Mapping[str, Tensor]) -> Params:
         """Back to parameters, with the caller's order and dtypes, sharing no memory with his."""

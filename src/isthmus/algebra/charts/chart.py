@@ -52,9 +52,13 @@ class Chart:
     def to(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Coordinates of parameters."""
         out = dict(params)
-        for step in self.steps:
-            step.forward(out)
+        self.enter(out)
         return out
+
+    def enter(self, params: dict[str, Tensor]) -> None:
+        """The same in place: what a step has read is held no longer."""
+        for step in self.steps:
+            step.forward(params)
 
     def back(self, coordinates: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Parameters at coordinates."""
