@@ -28,7 +28,6 @@ from isthmus.alignment.many.strategies import Pairwise as Pairwise
 from isthmus.alignment.many.strategies import Star as Star
 from isthmus.alignment.many.strategies import Strategy as Strategy
 from isthmus.alignment.many.universe import Universe as Universe
-from isthmus.alignment.many.universe import Warm as Warm
 from isthmus.alignment.matcher import Match as Match
 from isthmus.alignment.matcher import Matcher as Matcher
 from isthmus.alignment.optimality import Exhaustive as Exhaustive
@@ -46,5 +45,6 @@ from isthmus.alignment.starts.signature import Signature as Signature
 from isthmus.alignment.starts.spectral import Spectral as Spectral
 from isthmus.alignment.starts.start import Identity as Identity
 from isthmus.alignment.starts.start import Random as Random
+from isthmus.alignment.starts.start import Warm as Warm
 from isthmus.alignment.weights import WeightMatching as WeightMatching
 from isthmus.alignment.weights import natural_weights as natural_weights

@@ -14,11 +14,10 @@ from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.finite import check_finite
 from isthmus.alignment.forms.canonical import Balanced, settled
 from isthmus.alignment.forms.minimal import compact
-from isthmus.alignment.many.universe import Warm
 from isthmus.alignment.matcher import Matcher
 from isthmus.alignment.starts.outward import Outward
 from isthmus.alignment.starts.signature import Signature
-from isthmus.alignment.starts.start import Identity
+from isthmus.alignment.starts.start import Identity, Warm
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.params import is_statistic
 from isthmus.ground.results import Result

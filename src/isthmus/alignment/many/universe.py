@@ -16,38 +16,17 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Value
-from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.forms.minimal import Minimal, compact, minimal
 from isthmus.alignment.forms.representative import representative
+from isthmus.alignment.many.mean import mean_of
 from isthmus.alignment.many.strategies import Found, Models, check_reference, star
 from isthmus.alignment.matcher import Matcher
-from isthmus.alignment.matching.problem import Problem
+from isthmus.alignment.starts.start import Warm
 from isthmus.alignment.weights import WeightMatching
 
 _MET = 1e-18
 """Models whose squared distances are less than this fraction of their squared norms have met."""
-
-
-@dataclass(frozen=True)
-class Warm:
-    """Begin where an earlier alignment ended.
-
-    Args:
-        element: of the symmetry, or of one whose essential part it is.
-    """
-
-    element: Element
-
-    def __call__(
-        self,
-        symmetry: Symmetry,
-        a: Mapping[str, Tensor],
-        b: Mapping[str, Tensor],
-        generator: torch.Generator,
-    ) -> Problem:
-        """At the given element."""
-        values = {n: self.element.values[n] for n in symmetry.spaces}
-        return Problem(symmetry, a, b, Element(symmetry, values))
 
 
 @dataclass(frozen=True)
@@ -150,7 +129,7 @@ class Gathering:
     @property
     def objective(self) -> float:
         """The sum of squared distances over all pairs."""
-        mean = _mean(self.points)
+        mean = mean_of(self.points)
         return len(self.points) * sum(
             sum(float((x[n] - t).double().square().sum()) for n, t in mean.items())
             for x in self.points
@@ -159,13 +138,13 @@ class Gathering:
     @property
     def centre(self) -> int:
         """The model that is nearest to the mean."""
-        mean = _mean(self.points)
+        mean = mean_of(self.points)
         gaps = [_square({n: x[n] - t for n, t in mean.items()}) for x in self.points]
         return min(range(len(gaps)), key=gaps.__getitem__)
 
     def improve(self, k: int, generator: torch.Generator) -> None:
         """Align one model to the mean of the others, from where it is."""
-        mean = _mean([x for i, x in enumerate(self.points) if i != k])
+        mean = mean_of([x for i, x in enumerate(self.points) if i != k])
         method = WeightMatching(starts=(Warm(self.elements[k]),))
         point = self.models[k].point
         self.elements[k] = method(mean, point, self.symmetry, generator).element
@@ -190,14 +169,6 @@ def _to_reference(symmetry: Symmetry, meeting: Gathering, reference: int) -> tup
 
 def _ordered(symmetry: Symmetry, values: Mapping[str, Value]) -> Element:
     return Element(symmetry, {n: values[n] for n in symmetry.spaces})
-
-
-def _mean(points: Sequence[Params]) -> Params:
-    total = {n: t.clone() for n, t in points[0].items()}
-    for point in points[1:]:
-        for n, t in total.items():
-            t += point[n]
-    return {n: t / len(points) for n, t in total.items()}
 
 
 def _square(point: Mapping[str, Tensor]) -> float:

@@ -1,4 +1,4 @@
-"""A start: where coordinate descent begins. The simplest are here: nothing moved, random order.
+"""A start: where coordinate descent begins. The simplest: nothing moved, random order, a known end.
 
 The result of a descent depends on its start. `Outward` beats the identity on independent models
 (a space is matched by what is settled already, not by neighbours in arbitrary order); `Signature`
@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from isthmus.algebra.elements import Element
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.symmetry import Symmetry
 from isthmus.alignment.matching.problem import Problem
@@ -62,3 +63,25 @@ class Random:
         """Units in random order, without signs or scales."""
         swaps = symmetry.restrict([Motion.SWAP])
         return Problem(symmetry, a, b, symmetry.lift(swaps.sample(generator)))
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Begin where an earlier alignment ended.
+
+    Args:
+        element: of the symmetry, or of one whose essential part it is.
+    """
+
+    element: Element
+
+    def __call__(
+        self,
+        symmetry: Symmetry,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        generator: torch.Generator,
+    ) -> Problem:
+        """At the given element."""
+        values = {n: self.element.values[n] for n in symmetry.spaces}
+        return Problem(symmetry, a, b, Element(symmetry, values))
