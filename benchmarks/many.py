@@ -7,7 +7,7 @@ parameters, less the mean of their own test losses. The mean is not repaired or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from measuring import options, table, timed, use_threads, write
@@ -43,6 +43,7 @@ def _found(kind: str, chosen: Any) -> list[dict[str, Any]]:
 
     from isthmus import Loss, align_all, discover, params_of
     from isthmus.alignment.many.mean import mean_of
+    from isthmus.testing.datasets import batches
 
     recipe = vision_models.RECIPES[kind]
     trained = [vision_models.trained(kind, seed) for seed in range(chosen.models)]
@@ -54,12 +55,11 @@ def _found(kind: str, chosen: Any) -> list[dict[str, Any]]:
     accuracy = sum(one.metrics["accuracy"] for one in single) / len(single)
     rows = [{"way": "single", "loss": level, "above": 0.0, "accuracy": accuracy, "seconds": 0.0}]
     x, y, _ = vision_models.pictures(recipe.data, recipe.pixels, "train")
-    batches = list(zip(x[: recipe.shown].split(250), y[: recipe.shown].split(250), strict=True))
-    for way, arguments in _ways(discover(model, x[:2]), model, batches, chosen.descent).items():
+    shown = batches(x[: recipe.shown], y[: recipe.shown], 250)
+    for way, arguments in _ways(discover(model, x[:2]), model, shown, chosen.descent).items():
         seconds, mean = 0.0, mean_of(models)
         if arguments is not None:
-            align: Callable[[], Any] = lambda a=arguments: align_all(models, **a)  # noqa: E731
-            seconds, fits = timed(align)
+            seconds, fits = timed(partial(align_all, models, **arguments))
             mean = fits.mean
         seen = test.evaluate(mean)
         row = {"way": way, "loss": seen.loss, "above": seen.loss - level}
@@ -71,9 +71,8 @@ def _ways(symmetry: Any, model: Any, batches: Any, steps: int) -> dict[str, dict
     """Name, and what `align_all` is told."""
     import torch.nn.functional as F
 
-    from isthmus import ActivationMatching, Loss, LossDescent, Star, Universe
+    from isthmus import ActivationMatching, Loss, LossDescent, MeanDescent, Star, Universe
     from isthmus.algebra.groups import Motion
-    from isthmus.alignment import MeanDescent
 
     swaps = symmetry.restrict([Motion.SWAP])
     held = Loss(model, batches[:8], F.cross_entropy, {})

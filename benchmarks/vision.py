@@ -48,15 +48,18 @@ class Pair:
         from torch import nn
 
         from isthmus import Loss, discover, params_of
+        from isthmus.testing.datasets import batches
 
         recipe = RECIPES[kind]
         self.model, other = (models.trained(kind, seed) for seed in (0, 1))
         self.a, self.b = params_of(self.model), params_of(other)
         x, y, version = models.pictures(recipe.data, recipe.pixels, "train")
         self.symmetry = discover(self.model, x[:2])
-        self.batches = _batches(x, y, recipe.shown)
+        self.batches = batches(x[: recipe.shown], y[: recipe.shown], 100)
         x, y, _ = models.pictures(recipe.data, recipe.pixels, "test")
-        self.test = Loss(self.model, _batches(x, y, recipe.shown), F.cross_entropy)
+        self.test = Loss(
+            self.model, batches(x[: recipe.shown], y[: recipe.shown], 100), F.cross_entropy
+        )
         self.train = Loss(self.model, self.batches, F.cross_entropy, {})
         self.normed = any(isinstance(m, nn.BatchNorm2d) for m in self.model.modules())
         self.about = (
@@ -64,11 +67,6 @@ class Pair:
             f"{recipe.epochs} epochs; methods and statistics see {recipe.shown} training images, "
             f"barriers as many test images"
         )
-
-
-def _batches(x: Any, y: Any, count: int) -> list[tuple[Any, Any]]:
-    """The first so many, a hundred at a time."""
-    return list(zip(x[:count].split(100), y[:count].split(100), strict=True))
 
 
 def _aligned(pair: Pair, chosen: Any) -> Iterator[dict[str, Any]]:

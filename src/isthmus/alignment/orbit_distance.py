@@ -15,11 +15,11 @@ from isthmus.alignment.finite import check_finite
 from isthmus.alignment.forms.canonical import Balanced, settled
 from isthmus.alignment.forms.minimal import compact
 from isthmus.alignment.matcher import Matcher
+from isthmus.alignment.matching.meeting import counts
 from isthmus.alignment.starts.outward import Outward
 from isthmus.alignment.starts.signature import Signature
 from isthmus.alignment.starts.start import Identity, Warm
 from isthmus.alignment.weights import WeightMatching
-from isthmus.ground.params import is_statistic
 from isthmus.ground.results import Result
 
 
@@ -143,8 +143,7 @@ def distance(
     k = search(one.point, two.point, turns, generator).element
     met = {**two.whole, **turns.act_all(k, two.point)}
     point = {**one.whole, **one.point}
-    acted = symmetry.essential.reps
-    names = [name for name in point if name in acted and not is_statistic(name)]
+    names = [name for name in point if counts(symmetry.essential, name)]
     before = [side.whole for side in sides]
     return _result({n: Gap.of(before[0][n], before[1][n], point[n], met[n]) for n in names})
 

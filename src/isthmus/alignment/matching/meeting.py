@@ -49,7 +49,7 @@ class Meeting:
         core = symmetry.essential
         whole = [widened(symmetry, params, exact=exact) for params in (a, b)]
         one, two = (acted(core, x) for x in whole)
-        idle = [{n: t for n, t in x.items() if _counts(core, n) and n not in one} for x in whole]
+        idle = [{n: t for n, t in x.items() if counts(core, n) and n not in one} for x in whole]
         free = [{n: x[n] for n in x if n not in core.reps} for x in whole]
         rest = sum(gap * gap for gap in distances(*idle).values())
         return cls(symmetry, core, one, two, (free[0], free[1]), rest)
@@ -91,8 +91,9 @@ def widened(symmetry: Symmetry, params: Mapping[str, Tensor], *, exact: bool = F
 
 def acted(core: Symmetry, whole: Mapping[str, Tensor]) -> Params:
     """The coordinates on which the essential part of a symmetry acts, and that count."""
-    return {n: t for n, t in whole.items() if _counts(core, n) and not core.reps[n].fixed}
+    return {n: t for n, t in whole.items() if counts(core, n) and not core.reps[n].fixed}
 
 
-def _counts(core: Symmetry, name: str) -> bool:
+def counts(core: Symmetry, name: str) -> bool:
+    """Whether a coordinate is essential, and no statistic that follows from data."""
     return name in core.reps and not is_statistic(name)
