@@ -28,7 +28,8 @@ class Alignment(Result):
         element: the group element ``g``.
         params: ``g·b``: the same function as ``b``, in the coordinates of ``a``.
         before: Euclidean distance between ``a`` and ``b``, in the gauge of the symmetry.
-        after: the same between ``a`` and ``g·b``; what moves freely is then equal in both.
+        after: the same between ``a`` and ``g·b``; what moves freely is then equal in both, and so
+            are lengths in front of a norm, which least squares would make shorter.
         certificate: what is known of how good ``g`` is.
         kept: how exactly ``g`` is a symmetry: the relative error, in float64, of undoing it.
         rounding: by how much ``params`` of half precision differ from ``g·b``, relative; half

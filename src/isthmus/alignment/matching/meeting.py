@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
+from isthmus.alignment.matching.lengths import made_alike
 from isthmus.alignment.matching.problem import Problem
 from isthmus.ground.params import distances, is_statistic
 
@@ -60,8 +61,12 @@ class Meeting:
         return Problem(self.core, self.a, self.b, Element(self.core, held))
 
     def whole(self, element: Element) -> Element:
-        """An element of the core, as one of the whole: what is free is brought together."""
-        found = {**element.values, **self.symmetry.settling(*self.free)}
+        """An element of the core, as one of the whole: what is free is brought together.
+
+        That is what no output depends on, and lengths in front of a norm (`made_alike`).
+        """
+        alike = made_alike(self.problem(element))
+        found = {**alike.values, **self.symmetry.settling(*self.free)}
         return Element(self.symmetry, {n: found[n] for n in self.symmetry.spaces})
 
     def left(self, element: Element) -> dict[str, float]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Symmetry
+from isthmus.alignment.matching.lengths import made_near
 from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.matching.problem import Occurrence, Problem
 from isthmus.alignment.optimality.exhaustive import Enumeration
@@ -104,7 +105,9 @@ class State:
     ) -> State:
         """Both models in coordinates, b moved."""
         meeting = Meeting.of(a, b, symmetry, exact=True)
-        return cls(meeting.problem(element), meeting.rest, meeting.left(element))
+        problem = meeting.problem(element)
+        problem.put(made_near(problem))
+        return cls(problem, meeting.rest, meeting.left(element))
 
     @property
     def squared(self) -> float:

@@ -65,17 +65,23 @@ def _matched(problem: Problem, unlike: Unlike) -> Element:
 def _unlike(problem: Problem, space: str) -> Tensor:
     """The squared distance of signatures, over all places."""
     size = problem.symmetry.spaces[space].size
-    cost = torch.zeros(size, size, dtype=torch.float64)
+    cost = torch.zeros(size, size)
     for place in problem.places[space]:
         one = signature(problem, place, problem.target[place.name])
         two = signature(problem, place, problem.moved[place.name])
-        cost += torch.cdist(one, two).square()
+        for first in range(0, size, _UNITS):
+            some = slice(first, first + _UNITS)
+            cost[some] += torch.cdist(one[some], two).square_()
     return cost
+
+
+_UNITS = 128
+"""Units whose distances are taken at a time."""
 
 
 def signature(problem: Problem, place: Occurrence, tensor: Tensor) -> Tensor:
     """``(size, features)``: invariant under everything that other spaces may do."""
-    x = place.block.read(tensor).double()
+    x = place.block.read(tensor)
     factors = place.block.factors
     spaces = problem.symmetry.spaces
     groups = {f.space: spaces[f.space].group for f in factors if f.space is not None}
