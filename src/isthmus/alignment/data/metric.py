@@ -151,6 +151,14 @@ class MetricProblem(Problem):
         """Itself: in a metric, squares do not add up entry by entry."""
         return self
 
+    @property
+    def coupled(self) -> Iterable[Sequence[str]]:
+        """A weight and its bias together, all else alone."""
+        for name in self.a:
+            metric = self._of.get(name)
+            if metric is None or name == metric.weight:
+                yield [name] if metric is None or metric.bias is None else [name, metric.bias]
+
     def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """``D C + (d + D μ) μᵀ`` for weights and ``d + D μ`` for biases; all else as it is."""
         out = dict(change)

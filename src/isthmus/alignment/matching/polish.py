@@ -24,6 +24,7 @@ def polish(problem: Problem, steps: int = 12, tolerance: float = 0.05) -> float:
         By how much the squared distance fell; never negative.
     """
     total, precision = 0.0, 0.1
+    problem.forget_rows()
     for _ in range(steps):
         worth = problem.objective
         gain = _step(problem, precision)
@@ -39,9 +40,7 @@ def _step(problem: Problem, precision: float) -> float:
     derivative = Derivative(problem)
     if not derivative.names:
         return 0.0
-    residual = {n: problem.target[n] - problem.moved[n] for n in problem.moved}
-    right = derivative.pull(problem.weighed(residual))
-    direction = _solve(Derivative(problem.condensed()), right, precision)
+    direction = _solve(Derivative(problem.condensed()), derivative.gradient(), precision)
     direction = derivative.without_fading(direction)
     largest = max(float(v.abs().max()) for v in direction.values())
     spaces = problem.symmetry.spaces
@@ -66,15 +65,13 @@ def _solve(
     for _ in range(steps):
         if size <= goal or size <= 1e-300:
             break
-        image = derivative.push(along)
-        felt = derivative.problem.weighed(image)
-        bend = sum(float((x * felt[n]).sum()) for n, x in image.items())
+        image = derivative.normal(along)
+        bend = _dot(along, image)
         if bend <= 0.0:
             break
         step = size / bend
         found = {n: v + step * along[n] for n, v in found.items()}
-        pulled = derivative.pull(felt)
-        left = {n: v - step * pulled[n] for n, v in left.items()}
+        left = {n: v - step * image[n] for n, v in left.items()}
         shaped = derivative.precondition(left)
         before, size = size, _dot(left, shaped)
         along = {n: v + size / before * along[n] for n, v in shaped.items()}

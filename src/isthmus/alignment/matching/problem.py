@@ -6,7 +6,7 @@ The state holds ``g`` and the moved parameters ``g·b``; a step proposes a chang
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,6 +83,10 @@ class Problem:
     def rest(self) -> None:
         """Hold no more than the element, until the problem is looked at again."""
         self._moved = None
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Hold the target's rows no longer: those of what reads a space are copies."""
         self._rows.clear()
 
     @cached_property
@@ -156,6 +160,11 @@ class Problem:
                 self._rows[key] = place.rows(self.target[place.name])
             out.append((place.character, self._rows[key], place.rows(self.moved[place.name])))
         return out
+
+    @property
+    def coupled(self) -> Iterable[Sequence[str]]:
+        """The parameters, those together that the metric of the cost couples."""
+        return ([name] for name in self.a)
 
     def weighed(self, change: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """A change of parameters in the metric of the cost, half of whose gradient it is."""

@@ -7,7 +7,7 @@ coordinate at a time and are kept diagonal; all others act by their generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 import torch
@@ -32,11 +32,15 @@ class Derivative:
             n for n, s in self.symmetry.spaces.items() if s.group.lie_dim and problem.places[n]
         ]
         self._adjoints: dict[str, Callable[[Tensor], tuple[Tensor]]] = {}
+        self.at: dict[str, list[tuple[str, Occurrence]]] = {}
+        for name in self.names:
+            for place in problem.places[name]:
+                self.at.setdefault(place.name, []).append((name, place))
         # Each place is read once; places of one parameter that share a block share the reading.
         self.read = {
-            _key(place): place.block.read(problem.moved[place.name])
-            for name in self.names
-            for place in problem.places[name]
+            _key(place): place.block.read(problem.moved[parameter])
+            for parameter, places in self.at.items()
+            for _, place in places
         }
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -45,36 +49,73 @@ class Derivative:
 
     def push(self, velocity: Velocities) -> dict[str, Tensor]:
         """The change of every parameter that is acted on."""
-        out: dict[str, Tensor] = {}
-        for name in self.names:
-            rate = _rate(self.symmetry.spaces[name].group, velocity[name])
-            for place in self.problem.places[name]:
-                if place.name not in out:
-                    out[place.name] = torch.zeros_like(self.problem.moved[place.name])
-                whole, change = out[place.name], rate(self.read[_key(place)], place)
-                place.block.write(whole, place.block.read(whole) + change)
-        return out
+        return self._pushed(self._rates(velocity), self.at)
 
     def pull(self, change: Mapping[str, Tensor]) -> Velocities:
         """The adjoint of `push`."""
-        return {name: self._pull(name, change) for name in self.names}
+        return self._pulled([change])
 
-    def _pull(self, name: str, change: Mapping[str, Tensor]) -> Tensor:
-        group, batch = self.symmetry.spaces[name].group, self.symmetry.batch(name)
+    def gradient(self) -> Velocities:
+        """What of the distance to the target lies along the group, pulled back."""
+        target, moved = self.problem.target, self.problem.moved
+        gaps = ({n: target[n] - moved[n] for n in names} for names in self.problem.coupled)
+        return self._pulled(map(self.problem.weighed, gaps))
+
+    def normal(self, velocity: Velocities) -> Velocities:
+        """The normal equations: pushed, weighed and pulled, a few parameters at a time."""
+        rates = self._rates(velocity)
+        images = (self._pushed(rates, names) for names in self.problem.coupled)
+        return self._pulled(map(self.problem.weighed, images))
+
+    def _rates(self, velocity: Velocities) -> dict[str, Callable[[Tensor, Occurrence], Tensor]]:
+        return {n: _rate(self.symmetry.spaces[n].group, velocity[n]) for n in self.names}
+
+    def _pushed(
+        self,
+        rates: Mapping[str, Callable[[Tensor, Occurrence], Tensor]],
+        parameters: Iterable[str],
+    ) -> dict[str, Tensor]:
+        out: dict[str, Tensor] = {}
+        for parameter in parameters:
+            for name, place in self.at.get(parameter, ()):
+                if parameter not in out:
+                    out[parameter] = torch.zeros_like(self.problem.moved[parameter])
+                whole, change = out[parameter], rates[name](self.read[_key(place)], place)
+                place.block.write(whole, place.block.read(whole) + change)
+        return out
+
+    def _pulled(self, changes: Iterable[Mapping[str, Tensor]]) -> Velocities:
+        groups = {name: self.symmetry.spaces[name].group for name in self.names}
+        sums = {
+            name: torch.zeros(
+                *self.symmetry.batch(name),
+                group.scales if isinstance(group, AbstractMonomial) else group.size,
+                group.size,
+                dtype=torch.float64,
+            )
+            for name, group in groups.items()
+        }
+        for change in changes:
+            for parameter, tensor in change.items():
+                for name, place in self.at.get(parameter, ()):
+                    self._gather(sums[name], groups[name], tensor, place)
+        return {
+            name: total.flatten(-2)
+            if isinstance(groups[name], AbstractMonomial)
+            else self._onto(name, total)
+            for name, total in sums.items()
+        }
+
+    def _gather(self, total: Tensor, group: Group, change: Tensor, place: Occurrence) -> None:
+        """Add what a change of one place says of its space."""
         if isinstance(group, AbstractMonomial):
-            out = torch.zeros(*batch, group.scales, group.size, dtype=torch.float64)
-            for place in self.problem.places[name]:
-                overlap = place.block.read(change[place.name]) * self.read[_key(place)]
-                summed = _coordinates(overlap, place)
-                for k, power in enumerate(place.character.scales):
-                    if power:
-                        out[..., k, :] += power * summed
-            return out.flatten(-2)
-        total = torch.zeros(*batch, group.size, group.size, dtype=torch.float64)
-        for place in self.problem.places[name]:
-            overlap = place.rows(change[place.name]) @ place.rows(self.problem.moved[place.name]).mT
-            total += -overlap.mT if place.character.dual else overlap
-        return self._onto(name, total)
+            summed = _coordinates(place.block.read(change) * self.read[_key(place)], place)
+            for k, power in enumerate(place.character.scales):
+                if power:
+                    total[..., k, :] += power * summed
+            return
+        overlap = place.rows(change) @ place.rows(self.problem.moved[place.name]).mT
+        total += -overlap.mT if place.character.dual else overlap
 
     def without_fading(self, velocity: Velocities) -> Velocities:
         """Velocities without those that shrink a unit of which next to nothing is left.
