@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -10,8 +10,11 @@ from typing import final
 from torch import Tensor
 
 from isthmus.algebra import Element, Symmetry
+from isthmus.algebra.flows import Flow
 from isthmus.ground import BadInput, Params
-from isthmus.landscape.paths import AbstractPath, Jump
+from isthmus.ground.params import is_real_valued
+from isthmus.landscape.geometry import derivatives
+from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line
 
 
 @final
@@ -21,8 +24,9 @@ class OrbitPath(AbstractPath):
 
     The element is ``flow @ jump``, with a discrete part ``jump`` (swaps, signs, mirrors) and a part
     ``flow`` that a curve in the group joins to the identity (``exp(t log flow)``, or two
-    exponentials where no real logarithm exists: mathematics.md 1.15; Zhao et al. 2025, eq. 4-5).
-    Then ``path(t) = act(flow ** t, act(jump, params))``, so
+    exponentials where no real logarithm exists, or where they move ``params`` less far:
+    mathematics.md 1.15; Zhao et al. 2025, eq. 4-5). Then ``path(t)`` is what the curve's element at
+    t makes of ``act(jump, params)``, so
 
         ``path(0)`` is ``act(jump, params)``, which is ``params`` where nothing jumps;
         ``path(1)`` is ``act(element, params)``, to the last bit;
@@ -65,8 +69,9 @@ class OrbitPath(AbstractPath):
         return self._whole.split()
 
     @cached_property
-    def _curve(self) -> Callable[[float], Element]:
-        return self._parts[1].curve()
+    def _flow(self) -> Flow:
+        """Factorised once, at the params as they are after the jump."""
+        return Flow(self._parts[1], self.symmetry.coordinates(self._start))
 
     @cached_property
     def _start(self) -> Params:
@@ -88,9 +93,43 @@ class OrbitPath(AbstractPath):
         """``params`` and ``act(element, params)``."""
         return self.params, self.end
 
+    def home_from(self, a: Mapping[str, Tensor]) -> Joined:
+        """From ``a`` straight to ``end``, and from there back to ``params``: A → g·B → B.
+
+        Raises:
+            UnknownName: ``a`` are params of another model; so ShapeMismatch and DtypeMismatch.
+        """
+        return Line(a, self.end).then(self.reversed())
+
+    @property
+    def rate(self) -> float | None:
+        """ν with ``‖γ⁽ᵏ⁾(t + s)‖ ≤ νᵏ exp(|s| ν) ‖γ(t)‖`` for k ≥ 1; None in a gauge.
+
+        Through a chart, coordinates are not parameters, and nothing bounds their derivatives.
+        """
+        plain = not self.symmetry.chart.steps
+        plain = plain and not any(r.offset or r.absorbed for r in self.symmetry.reps.values())
+        return self._flow.rate if plain else None
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """In closed form in the coordinates on which the action is linear; from there by jvp."""
+        taylor = self._flow.jet(t, order)
+        names = [name for name, x in self.params.items() if is_real_valued(x)]
+
+        def nearby(s: Tensor) -> Params:
+            shifted = {
+                name: x + s * taylor[1][name] + (s * s / 2 * taylor[2][name] if order > 1 else 0)
+                for name, x in taylor[0].items()
+                if is_real_valued(x)
+            }
+            back = self.symmetry.linearised({**taylor[0], **shifted}, back=True)
+            return {name: back[name] for name in names}
+
+        return derivatives(nearby, order)
+
     def _at(self, t: float) -> Params:
         if t == 0:
             return {name: tensor.clone() for name, tensor in self._start.items()}
         if t == 1:
             return self.symmetry.act(self._whole, self.params)
-        return self.symmetry.act(self._curve(t), self._start)
+        return self.symmetry.parameters(self._flow(t), self.params)
