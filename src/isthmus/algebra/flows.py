@@ -87,13 +87,21 @@ class Flow:
             for k in range(order + 1)
         ]
         for name, blocks in self._moving.items():
-            made = [torch.empty_like(_wide(self.coordinates[name])) for _ in out]
-            for moving in blocks:
-                for whole, part in zip(made, _jet(moving, t, order), strict=True):
-                    moving.block.write(whole, part)
+            made = self._joined(name, [_jet(moving, t, order) for moving in blocks])
             for params, whole in zip(out, made, strict=True):
                 params[name] = whole
         return out
+
+    def _joined(self, name: str, parts: list[list[Tensor]]) -> list[Tensor]:
+        """The jet of a parameter from those of its blocks."""
+        shape = self.coordinates[name].shape
+        if len(parts) == 1:
+            return [one.reshape(shape) for one in parts[0]]
+        whole = [one.new_empty(shape) for one in parts[0]]
+        for moving, jet in zip(self._moving[name], parts, strict=True):
+            for out, part in zip(whole, jet, strict=True):
+                moving.block.write(out, part)
+        return whole
 
     @cached_property
     def rate(self) -> float:

@@ -15,6 +15,7 @@ from isthmus.algebra.groups.curves.curve import Curve
 from isthmus.algebra.groups.curves.logarithms import polar
 from isthmus.algebra.groups.curves.stages import (
     Stage,
+    frameless,
     principal,
     resting,
     stretching,
@@ -38,11 +39,11 @@ def linear_stages(matrix: Tensor, felt: tuple[Tensor, Tensor] | None) -> tuple[S
     ``felt`` says what moves and both exist, the one on which that moves less far.
     """
     one = principal(matrix)
-    if one is not None and felt is None:
-        return (one,)
+    if felt is None and (found := one or frameless(matrix)):
+        return (found,)
     turn, stretch = polar(matrix)
     two = (turning(turn), stretching(stretch))
-    if one is None or one.frame is None or felt is None:
+    if one is None or felt is None:
         return two
     return min((one,), two, key=lambda stages: _length(stages, felt))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -15,8 +15,8 @@ from isthmus.algebra.groups.curves.logarithms import half_turns, principal_log
 from isthmus.algebra.groups.curves.steps import Spectrum
 from isthmus.ground import matrices
 
-WORST = 4e3
-"""A frame of a larger condition number (Frobenius) loses more than 1e-12 in double precision."""
+WORST = 1e3
+"""A frame of a larger condition number (Frobenius, per √n) loses 1e-12 in double precision."""
 
 
 @final
@@ -66,7 +66,10 @@ def stretching(positive: Tensor) -> Stage:
 
 
 def principal(matrix: Tensor) -> Stage | None:
-    """The real principal logarithm of one matrix, or None where there is none."""
+    """The real principal logarithm of one matrix.
+
+    None where there is none, or no frame that is well conditioned.
+    """
     values, vectors = np.linalg.eig(matrix.numpy())
     size = np.abs(values).max()
     near = np.abs(values.imag) < 1e-9 * size
@@ -85,10 +88,15 @@ def principal(matrix: Tensor) -> Stage | None:
     )
     back, failed = torch.linalg.inv_ex(torch.from_numpy(frame))
     condition = float(back.square().sum().sqrt()) * float(np.linalg.norm(frame))
-    if not int(failed) and math.isfinite(condition) and condition <= WORST:
-        return framed(torch.from_numpy(frame), back, spectrum)
+    if int(failed) or not condition <= WORST * math.sqrt(len(frame)):
+        return None
+    return framed(torch.from_numpy(frame), back, spectrum)
+
+
+def frameless(matrix: Tensor) -> Stage | None:
+    """The real principal logarithm of one matrix, as for one with a Jordan block."""
     log = principal_log(matrix)
-    return None if log is None else Stage(log, None, back, spectrum)
+    return None if log is None else replace(resting(len(log)), generator=log, frame=None)
 
 
 def rotation_log(rotation: Tensor) -> Tensor:

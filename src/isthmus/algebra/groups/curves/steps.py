@@ -109,8 +109,8 @@ class Spectrum(Step):
             partners = torch.take_along_dim(x, spread(self.partner, [*over, dim], x.dim()), dim)
         else:
             partners = x.index_select(dim, self.partner)
-        turned = self._scaled(other, partners, dim, over)
-        return self._scaled(own, x, dim, over) - turned
+        other = spread(other.to(x.dtype), [*over, dim], x.dim())
+        return self._scaled(own, x, dim, over).addcmul_(other, partners, value=-1)
 
 
 @final
