@@ -68,11 +68,14 @@ def _mixed(weights: Sequence[float], points: Sequence[Tensor]) -> Tensor:
 def curvature(velocity: Mapping[str, Tensor], acceleration: Mapping[str, Tensor]) -> float:
     """``‖γ'' - <γ'', T> T‖ / ‖γ'‖²`` with ``T = γ' / ‖γ'‖``; 0 where nothing moves."""
     square = norm(velocity) ** 2
-    if square == 0:
-        return 0.0
-    along = dot(velocity, acceleration) / square
-    across = {n: x - along * velocity[n] for n, x in acceleration.items()}
-    return norm(across) / square
+    return across(velocity, acceleration) / square if square else 0.0
+
+
+def across(velocity: Mapping[str, Tensor], acceleration: Mapping[str, Tensor]) -> float:
+    """How long the part of the acceleration is that is orthogonal to the velocity."""
+    square = norm(velocity) ** 2
+    along = dot(velocity, acceleration) / square if square else 0.0
+    return norm({n: x - along * velocity[n] for n, x in acceleration.items()})
 
 
 def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from isthmus.algebra import Element, Symmetry
 from isthmus.algebra.flows import Flow
-from isthmus.ground import BadInput, Params
+from isthmus.ground import BadInput, Params, norm
 from isthmus.ground.params import is_real_valued
 from isthmus.landscape.geometry import derivatives
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line
@@ -101,31 +102,43 @@ class OrbitPath(AbstractPath):
         """
         return Line(a, self.end).then(self.reversed())
 
-    @property
-    def rate(self) -> float | None:
-        """ν with ``‖γ⁽ᵏ⁾(t + s)‖ ≤ νᵏ exp(|s| ν) ‖γ(t)‖`` for k ≥ 1; None in a gauge.
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether the coordinates are the parameters, but for constants."""
+        absorbed = any(rep.absorbed for rep in self.symmetry.reps.values())
+        return not self.symmetry.chart.steps and not absorbed
 
-        Through a chart, coordinates are not parameters, and nothing bounds their derivatives.
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float] | None:
+        """From the norms of the generators; None in a gauge.
+
+        There coordinates are not parameters, and nothing bounds their derivatives.
         """
-        plain = not self.symmetry.chart.steps
-        plain = plain and not any(r.offset or r.absorbed for r in self.symmetry.reps.values())
-        return self._flow.rate if plain else None
+        if not self._plain:
+            return None
+        reps, here = self.symmetry.reps, self._flow(t)
+        rate = self._flow.rate
+        size = math.exp(rate * within) * norm({n: x for n, x in here.items() if not reps[n].fixed})
+        return rate**2 * size, rate**3 * size
 
     def jet(self, t: float, order: int = 2) -> list[Params]:
-        """In closed form in the coordinates on which the action is linear; from there by jvp."""
+        """In closed form where the action is linear; through a chart from there by jvp."""
         taylor = self._flow.jet(t, order)
         names = [name for name, x in self.params.items() if is_real_valued(x)]
 
         def nearby(s: Tensor) -> Params:
+            terms = [s**k / math.factorial(k) for k in range(order + 1)]
             shifted = {
-                name: x + s * taylor[1][name] + (s * s / 2 * taylor[2][name] if order > 1 else 0)
+                name: sum((c * part[name] for c, part in zip(terms, taylor, strict=True)), 0 * x)
                 for name, x in taylor[0].items()
                 if is_real_valued(x)
             }
             back = self.symmetry.linearised({**taylor[0], **shifted}, back=True)
             return {name: back[name] for name in names}
 
-        return derivatives(nearby, order)
+        if not self._plain:
+            return derivatives(nearby, order)
+        back = self.symmetry.linearised(taylor[0], back=True)
+        return [{name: part[name] for name in names} for part in [back, *taylor[1:]]]
 
     def _at(self, t: float) -> Params:
         if t == 0:

@@ -96,6 +96,13 @@ class AbstractPath(ABC):
         """
         return differences(self, t, order)
 
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float] | None:
+        """Bounds of the norms of γ'' and γ''' at all s with ``|s - t| ≤ within``.
+
+        They are proved, but for rounding; None where nothing is.
+        """
+        return None
+
     def speed(self, t: float) -> float:
         """``‖γ'(t)‖``, over all floating-point tensors."""
         return norm(self.jet(t, 1)[1])
@@ -147,6 +154,10 @@ class Line(AbstractPath):
 
     def _at(self, t: float) -> Params:
         return lerp(self.a, self.b, t)
+
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float]:
+        """Zero."""
+        return 0.0, 0.0
 
     def jet(self, t: float, order: int = 2) -> list[Params]:
         """The point, b - a, and zeros."""
@@ -300,6 +311,10 @@ class Reversed(AbstractPath):
     def breaks(self) -> tuple[float, ...]:
         """Mirrored."""
         return tuple(1 - t for t in self.path.breaks[::-1])
+
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float] | None:
+        """Mirrored."""
+        return self.path.derivative_bounds(1 - t, within)
 
     def jet(self, t: float, order: int = 2) -> list[Params]:
         """Odd derivatives the other way."""
