@@ -22,6 +22,7 @@ NAMES = (
     "completeness",
     "full_size",
     "zoo",
+    "orbit_curves",
 )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.groups.base import Character
+from isthmus.algebra.groups.curves import Curve, Felt
 from isthmus.ground.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -80,15 +81,15 @@ class Element:
             jumps[name], flows[name] = space.group.split(self.values[name])
         return Element(self.symmetry, jumps), Element(self.symmetry, flows)
 
-    def curve(self) -> Callable[[float], Element]:
-        """``t ↦ g ** t``, factorised once."""
-        parts: dict[str, Callable[[float], Value]] = {}
+    def curve(self, felt: Callable[[str], Felt] | None = None) -> ElementCurve:
+        """``t ↦ g ** t``, factorised once; ``felt`` as in `Group.curve`, by space."""
+        parts: dict[str, Curve] = {}
         for name, space in self.symmetry.spaces.items():
             try:
-                parts[name] = space.group.curve(self.values[name])
+                parts[name] = space.group.curve(self.values[name], felt and felt(name))
             except Disconnected as error:
                 raise Disconnected(f"in space {name}: {error.cause}", error.remedy) from error
-        return lambda t: Element(self.symmetry, {name: part(t) for name, part in parts.items()})
+        return ElementCurve(self.symmetry, parts)
 
     @property
     def is_identity(self) -> bool:
@@ -109,6 +110,18 @@ class Element:
     def __str__(self) -> str:
         lines = [f"{name}: {text}" for name, text in self.moved.items()]
         return "\n".join(lines) or "the identity"
+
+
+@dataclass(frozen=True, eq=False)
+class ElementCurve:
+    """A curve of elements from 1: one curve for each space."""
+
+    symmetry: Symmetry
+    parts: Mapping[str, Curve]
+
+    def __call__(self, t: float) -> Element:
+        """The element at ``t``."""
+        return Element(self.symmetry, {name: part(t) for name, part in self.parts.items()})
 
 
 def _permute(

@@ -83,7 +83,7 @@ class Symmetry:
             ShapeMismatch: a parameter has another shape than the rep says.
         """
         self.check(params)
-        return self._kept(params, self.act_all(g, self.coordinates(params)))
+        return self.parameters(self.act_all(g, self.coordinates(params)), params)
 
     def canonical(self, params: Mapping[str, Tensor]) -> Params:
         """The parameters in the gauge: gains 1, free shifts 0, means taken out; same function.
@@ -92,7 +92,7 @@ class Symmetry:
             UnknownName, ShapeMismatch: as `act`.
         """
         self.check(params)
-        return self._kept(params, self.chart.settled(self.coordinates(params)))
+        return self.parameters(self.chart.settled(self.coordinates(params)), params)
 
     def coordinates(self, params: Mapping[str, Tensor]) -> Params:
         """The coordinates on which the group acts linearly; float64 where the chart mixes them."""
@@ -102,10 +102,10 @@ class Symmetry:
         self.chart.enter(wide)
         return self._offset(wide, back=False)
 
-    def _kept(self, params: Mapping[str, Tensor], coordinates: Mapping[str, Tensor]) -> Params:
-        """Back to parameters, with the caller's order and dtypes, sharing no memory with his."""
+    def parameters(self, coordinates: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> Params:
+        """Back from `coordinates`, with the order and dtypes of ``like``, sharing no memory."""
         out = self.linearised(coordinates, back=True)
-        return {name: _own(out[name].to(given.dtype), given) for name, given in params.items()}
+        return {name: _own(out[name].to(given.dtype), given) for name, given in like.items()}
 
     def act_all(self, g: Element, params: Mapping[str, Tensor]) -> Params:
         """Act on some of the parameters, in linear coordinates (`linearised`)."""

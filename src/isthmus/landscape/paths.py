@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from isthmus.ground import BadInput, Params, Result, distance, lerp, norm
+from isthmus.ground.params import is_real_valued
+from isthmus.landscape.geometry import curvature, differences, length
 
 
 @final
@@ -78,6 +81,41 @@ class AbstractPath(ABC):
         """The discrete steps, in order."""
         return ()
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """The t inside (0, 1) where the path has a corner or a jump: between them it is smooth."""
+        return ()
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """The point at ``t`` and its derivatives by t, up to ``order``; without integer tensors.
+
+        By finite differences where a path knows nothing better. At a break, as of what follows.
+
+        Raises:
+            BadInput: ``t`` is outside [0, 1].
+        """
+        return differences(self, t, order)
+
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float] | None:
+        """Bounds of the norms of γ'' and γ''' at all s with ``|s - t| ≤ within``.
+
+        They are proved, but for rounding; None where nothing is.
+        """
+        return None
+
+    def speed(self, t: float) -> float:
+        """``‖γ'(t)‖``, over all floating-point tensors."""
+        return norm(self.jet(t, 1)[1])
+
+    def curvature(self, t: float) -> float:
+        """How fast the direction turns by length: 1 / radius; 0 where the path rests."""
+        _, velocity, acceleration = self.jet(t, 2)
+        return curvature(velocity, acceleration)
+
+    def length(self) -> float:
+        """The length, without jumps: the integral of `speed`, to nine digits where smooth."""
+        return length(self.speed, self.breaks)
+
     def then(self, other: AbstractPath) -> Joined:
         """This path in the first half of t and ``other`` in the second.
 
@@ -117,6 +155,14 @@ class Line(AbstractPath):
     def _at(self, t: float) -> Params:
         return lerp(self.a, self.b, t)
 
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float]:
+        """Zero."""
+        return 0.0, 0.0
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """The point, b - a, and zeros."""
+        return _straight(self(t), self.a, self.b, 1.0)[: order + 1]
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -139,15 +185,29 @@ class Polygon(AbstractPath):
         for point in self.points[1:]:
             require_alike(self.points[0], point)
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """The inner points."""
+        pieces = len(self.points) - 1
+        return tuple(k / pieces for k in range(1, pieces))
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """As of the segment at ``t``."""
+        k, _ = self._place(t)
+        pieces = len(self.points) - 1
+        return _straight(self(t), self.points[k], self.points[k + 1], pieces)[: order + 1]
+
+    def _place(self, t: float) -> tuple[int, float]:
+        """The segment at ``t``, and where in it."""
+        pieces = len(self.points) - 1
+        k = min(int(t * pieces), pieces - 1)
+        return k, t * pieces - k
+
     def _at(self, t: float) -> Params:
-        last = len(self.points) - 2
-        place = t * (last + 1)
-        k = min(int(place), last)
-        here = lerp(self.points[k], self.points[k + 1], place - k)
+        k, place = self._place(t)
+        here = lerp(self.points[k], self.points[k + 1], place)
         first = self.points[0]
-        return {
-            n: x if x.is_floating_point() or x.is_complex() else first[n] for n, x in here.items()
-        }
+        return {n: x if is_real_valued(x) else first[n] for n, x in here.items()}
 
 
 @final
@@ -209,6 +269,17 @@ class Joined(AbstractPath):
             [replace(j, at=j.at / 2) for j in early] + [replace(j, at=(1 + j.at) / 2) for j in late]
         )
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """The joint, and those of both."""
+        late = [(1 + t) / 2 for t in self.second.breaks]
+        return (*(t / 2 for t in self.first.breaks), 0.5, *late)
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """Twice as fast as the part at ``t``."""
+        part = self.first.jet(2 * t, order) if t < 0.5 else self.second.jet(2 * t - 1, order)
+        return _faster(part, 2.0)
+
     def _at(self, t: float) -> Params:
         return self.first(2 * t) if t < 0.5 else self.second(2 * t - 1)
 
@@ -236,12 +307,43 @@ class Reversed(AbstractPath):
         """The inverse jumps, in reverse order; each is described as in ``path``."""
         return tuple(replace(jump, at=1 - jump.at) for jump in self.path.jumps[::-1])
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Mirrored."""
+        return tuple(1 - t for t in self.path.breaks[::-1])
+
+    def derivative_bounds(self, t: float, within: float) -> tuple[float, float] | None:
+        """Mirrored."""
+        return self.path.derivative_bounds(1 - t, within)
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """Odd derivatives the other way."""
+        return _faster(self.path.jet(1 - t, order), -1.0)
+
     def reversed(self) -> AbstractPath:
         """The path that was reversed."""
         return self.path
 
     def _at(self, t: float) -> Params:
         return self.path(1 - t)
+
+
+def _straight(
+    here: Params, a: Mapping[str, Tensor], b: Mapping[str, Tensor], pace: float
+) -> list[Params]:
+    """The jet of a segment that is passed in 1 / ``pace``."""
+    names = [name for name, x in here.items() if is_real_valued(x)]
+    velocity = {name: pace * (b[name] - a[name]) for name in names}
+    return [
+        {name: here[name] for name in names},
+        velocity,
+        {name: torch.zeros_like(x) for name, x in velocity.items()},
+    ]
+
+
+def _faster(jet: list[Params], by: float) -> list[Params]:
+    """The jet of a path that is passed ``by`` times as fast."""
+    return [{name: by**k * x for name, x in part.items()} for k, part in enumerate(jet)]
 
 
 def described(path: Any) -> tuple[str, tuple[Jump, ...]]:

@@ -10,10 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from isthmus.algebra.groups.curves import Curve, Felt
 
 Value: TypeAlias = "Any"
 """A group element as data: a tensor, or a named tuple of tensors; each group says which."""
@@ -113,8 +116,12 @@ class Group(ABC):
         """``(jump, flow)`` with ``g = flow jump``: a discrete part, and one joined to 1."""
 
     @abstractmethod
-    def curve(self, flow: Value) -> Callable[[float], Value]:
-        """A curve inside the identity component from 1 (t=0) to ``flow`` (t=1)."""
+    def curve(self, flow: Value, felt: Felt | None = None) -> Curve:
+        """A curve inside the identity component from 1 (t=0) to ``flow`` (t=1).
+
+        It is ``exp(t log flow)`` where that is real. Where several lead there, ``felt`` (of what
+        the group acts on) decides for the one on which that moves less far.
+        """
 
     @abstractmethod
     def matrix(self, g: Value, character: Character) -> Tensor:

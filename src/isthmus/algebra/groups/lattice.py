@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character
+from isthmus.algebra.groups.curves import Curve, Felt
 from isthmus.algebra.groups.translation import AbstractShift, Translation
 from isthmus.ground.errors import Disconnected
 
@@ -78,14 +79,14 @@ class Lattice(AbstractShift):
         """Everything jumps."""
         return g, torch.zeros_like(g)
 
-    def curve(self, flow: Tensor) -> Callable[[float], Tensor]:
+    def curve(self, flow: Tensor, felt: Felt | None = None) -> Curve:
         """Stays at the identity.
 
         Raises:
             Disconnected: there is a step.
         """
         self._check_joined(flow)
-        return lambda t: flow
+        return Curve(lambda t: flow, lambda character: (), lambda character: 0.0)
 
     def _check_joined(self, g: Tensor) -> None:
         if bool((g != 0).any()):

@@ -61,14 +61,18 @@ class AbstractMatrix(Group):
         return matrices.exponential(self.generator(tangent))
 
     @abstractmethod
-    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
-        """The curve of one matrix."""
+    def _stages(self, flow: Tensor, felt: tuple[Tensor, Tensor] | None) -> tuple[curves.Stage, ...]:
+        """The exponentials whose product leads to one matrix."""
 
-    def curve(self, flow: Tensor) -> Callable[[float], Tensor]:
+    def curve(self, flow: Tensor, felt: curves.Felt | None = None) -> curves.Curve:
         """One curve per matrix of the batch."""
         self._require_connected(flow)
-        each = [self._curve(one) for one in flow.reshape(-1, self.size, self.size)]
-        return lambda t: torch.stack([one(t) for one in each]).reshape(flow.shape)
+        grams = None if felt is None else [_flat(gram) for gram in felt()]
+        each = [
+            self._stages(one, None if grams is None else (grams[0][k], grams[1][k]))
+            for k, one in enumerate(_flat(flow))
+        ]
+        return curves.staged(each, flow.shape[:-2], self.size)
 
     def _require_connected(self, g: Tensor) -> None:
         if bool((matrices.orientation(g) < 0).any()):
@@ -116,8 +120,8 @@ class AbstractRotation(AbstractMatrix):
         """An orthogonal matrix is its own inverse transpose."""
         return g
 
-    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
-        return curves.rotation_curve(flow)
+    def _stages(self, flow: Tensor, felt: tuple[Tensor, Tensor] | None) -> tuple[curves.Stage, ...]:
+        return (curves.turning(flow),)
 
     def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
         """Check the Gram matrix."""
@@ -232,8 +236,8 @@ class GeneralLinear(AbstractMatrix):
             )
         return torch.stack(found).reshape(*g.shape[:-2], self.lie_dim)
 
-    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
-        return curves.linear_curve(flow)
+    def _stages(self, flow: Tensor, felt: tuple[Tensor, Tensor] | None) -> tuple[curves.Stage, ...]:
+        return curves.linear_stages(flow, felt)
 
     def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
         """Check the condition number."""
@@ -253,3 +257,8 @@ class GeneralLinear(AbstractMatrix):
         if self.why_not(found) is None:
             return found
         return Orthogonal(self.size).fit(source, target)
+
+
+def _flat(matrices: Tensor) -> Tensor:
+    """A batch of matrices in one dimension."""
+    return matrices.reshape(-1, *matrices.shape[-2:])

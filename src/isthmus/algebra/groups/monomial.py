@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, spread
-from isthmus.algebra.groups.moves import Moves
+from isthmus.algebra.groups.curves import Curve, Felt, Spectrum
+from isthmus.algebra.groups.moves import Moves, combined
 from isthmus.ground.assignment import assignment
 from isthmus.ground.errors import Disconnected
 
@@ -134,10 +135,19 @@ class AbstractMonomial(Group):
         one = self.identity(g.perm.shape[:-1])
         return Moves(g.perm, g.signs, one.logs), Moves(one.perm, one.signs, g.logs)
 
-    def curve(self, flow: Moves) -> Callable[[float], Moves]:
+    def curve(self, flow: Moves, felt: Felt | None = None) -> Curve:
         """Geometric: the log-scales grow linearly."""
         self.log(flow)
-        return lambda t: Moves(flow.perm, flow.signs, t * flow.logs)
+
+        def steps(character: Character) -> tuple[Spectrum, ...]:
+            grows = any(character.scales)
+            return (Spectrum(combined(flow.logs, character.scales)),) if grows else ()
+
+        return Curve(
+            lambda t: Moves(flow.perm, flow.signs, t * flow.logs),
+            steps,
+            lambda character: max((step.norm for step in steps(character)), default=0.0),
+        )
 
     def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
         """Check one non-zero per row and column, then the entries."""

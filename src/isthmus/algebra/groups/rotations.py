@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion
+from isthmus.algebra.groups.curves import Curve, Felt, Spectrum
 from isthmus.algebra.groups.matrix import AbstractRotation, Orthogonal
 from isthmus.algebra.groups.monomial import monomial
 from isthmus.ground import matrices
 from isthmus.ground.matrices import helmert
+
+_OPPOSITE = torch.tensor([1.0, -1.0], dtype=FLOAT)
 
 
 @final
@@ -142,9 +145,12 @@ class PlaneRotation(AbstractRotation):
         """The angle, in (-π, π]."""
         return torch.atan2(g[..., 1, 0], g[..., 0, 0]).unsqueeze(-1)
 
-    def _curve(self, flow: Tensor) -> Callable[[float], Tensor]:
+    def curve(self, flow: Tensor, felt: Felt | None = None) -> Curve:
+        """The angles grow evenly."""
         angle = self.log(flow)
-        return lambda t: self.exp(t * angle)
+        partner = torch.tensor([1, 0]).expand(*angle.shape[:-1], 2)
+        turn = Spectrum(torch.zeros_like(partner, dtype=FLOAT), angle * _OPPOSITE, partner)
+        return Curve(lambda t: self.exp(t * angle), lambda _: (turn,), lambda _: turn.norm)
 
     def split(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Nothing jumps."""

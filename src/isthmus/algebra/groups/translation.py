@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, along
+from isthmus.algebra.groups.curves import Curve, Felt, Shift
 from isthmus.algebra.groups.monomial import monomial
 
 
@@ -97,9 +98,15 @@ class Translation(AbstractShift):
         """Nothing jumps."""
         return torch.zeros_like(g), g
 
-    def curve(self, flow: Tensor) -> Callable[[float], Tensor]:
+    def curve(self, flow: Tensor, felt: Felt | None = None) -> Curve:
         """Straight."""
-        return lambda t: t * flow
+        lengths = torch.linalg.vector_norm(flow, dim=-1)
+        most = float(lengths.max()) if lengths.numel() else 0.0
+        return Curve(
+            lambda t: t * flow,
+            lambda character: (Shift(flow, character.dual),),
+            lambda character: most,
+        )
 
     def matrix(self, g: Tensor, character: Character) -> Tensor:
         """The shift beside the identity, above ``(0, 1)``."""

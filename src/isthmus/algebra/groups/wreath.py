@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from isthmus.algebra.groups.base import FLOAT, Character, Group, Motion, Value, spread
+from isthmus.algebra.groups.curves import Curve, Felt, Inside
 from isthmus.algebra.groups.monomial import AbstractMonomial, Permutation, Trivial, monomial
 from isthmus.algebra.groups.moves import Moves
 from isthmus.ground.assignment import assignment
@@ -150,11 +151,15 @@ class Wreath(Group):
         jump, flow = self.inner.split(g.inner)
         return Blocks(g.perm, jump), Blocks(self.outer.identity(g.perm.shape[:-1]).perm, flow)
 
-    def curve(self, flow: Blocks) -> Callable[[float], Blocks]:
+    def curve(self, flow: Blocks, felt: Felt | None = None) -> Curve:
         """Inner curves."""
         self.outer.log(self._moves(flow.perm))
         inner = self.inner.curve(flow.inner)
-        return lambda t: Blocks(flow.perm, inner(t))
+        return Curve(
+            lambda t: Blocks(flow.perm, inner(t)),
+            lambda c: tuple(Inside(step, self.blocks) for step in inner.steps(c)),
+            inner.rate,
+        )
 
     def why_not(self, matrix: Tensor, tolerance: float = 1e-8) -> str | None:
         """Check one non-zero block in each row and column, then each block."""

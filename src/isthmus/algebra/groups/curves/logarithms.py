@@ -1,4 +1,4 @@
-"""Real logarithms of matrices and curves in GL⁺(n) and SO(n) (mathematics.md 1.15).
+"""Real logarithms of matrices of GL⁺(n) and SO(n) (mathematics.md 1.15).
 
 A real principal logarithm exists where no eigenvalue is on the negative axis; else the curve is
 ``exp(tA) exp(tB)`` of the polar factors, which always exists for positive determinant.
@@ -7,7 +7,6 @@ A real principal logarithm exists where no eigenvalue is on the negative axis; e
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
@@ -36,28 +35,27 @@ def principal_log(matrix: Tensor) -> Tensor | None:
     return torch.from_numpy(log) if good else None
 
 
-def rotation_log(rotation: Tensor) -> Tensor:
-    """The skew logarithm of one matrix of SO(n), angles at most π.
+def half_turns(upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Angle and partner of each coordinate, from the real Schur form of one matrix of SO(n).
 
-    Real Schur form; eigenvalues -1 come in even number and are paired into half turns.
+    Eigenvalues -1 come in even number and are paired into half turns.
     """
-    upper, basis = scipy.linalg.schur(rotation.numpy(), output="real")
     n = len(upper)
-    skew = np.zeros_like(upper)
+    angle, partner = np.zeros(n), np.arange(n)
     halves: list[int] = []
     i = 0
     while i < n:
         if i + 1 < n and abs(upper[i + 1, i]) > 1e-12:
-            angle = np.arctan2(upper[i + 1, i] - upper[i, i + 1], upper[i, i] + upper[i + 1, i + 1])
-            skew[i + 1, i], skew[i, i + 1] = angle, -angle
+            turn = np.arctan2(upper[i + 1, i] - upper[i, i + 1], upper[i, i] + upper[i + 1, i + 1])
+            angle[i : i + 2], partner[i : i + 2] = (turn, -turn), (i + 1, i)
             i += 2
             continue
         if upper[i, i] < 0:
             halves.append(i)
         i += 1
     for one, two in zip(halves[::2], halves[1::2], strict=True):
-        skew[two, one], skew[one, two] = np.pi, -np.pi
-    return torch.from_numpy(basis @ skew @ basis.T)
+        angle[[one, two]], partner[[one, two]] = (np.pi, -np.pi), (two, one)
+    return angle, partner
 
 
 def polar(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,20 +80,3 @@ def reflection(matrix: Tensor) -> Tensor:
     values, vectors = matrices.symmetric((turn + turn.mT) / 2)
     mirror = vectors[:, int(torch.argmin(values))]
     return torch.eye(len(matrix), dtype=matrix.dtype) - 2 * torch.outer(mirror, mirror)
-
-
-def linear_curve(flow: Tensor) -> Callable[[float], Tensor]:
-    """A curve from 1 to ``flow`` in GL⁺(n): one exponential if a real log exists, else two."""
-    log = principal_log(flow)
-    if log is not None:
-        found = log
-        return lambda t: matrices.exponential(t * found)
-    turn, stretch = polar(flow)
-    angle, growth = rotation_log(turn), symmetric_log(stretch)
-    return lambda t: matrices.exponential(t * angle) @ matrices.exponential(t * growth)
-
-
-def rotation_curve(flow: Tensor) -> Callable[[float], Tensor]:
-    """The one-parameter group through ``flow`` in SO(n)."""
-    angle = rotation_log(flow)
-    return lambda t: matrices.exponential(t * angle)
