@@ -1,6 +1,15 @@
 """The loss over parameter space: paths through it, and the barriers on them."""
 
 from isthmus.landscape.barriers import Barrier, barrier
+from isthmus.landscape.curves import (
+    Bezier,
+    Curve,
+    NaturalSpline,
+    PolygonalChain,
+    Training,
+    TrainingRecord,
+    bend,
+)
 from isthmus.landscape.loss import Evaluation, Loss
 from isthmus.landscape.orbit_paths import OrbitPath
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
@@ -9,14 +18,21 @@ from isthmus.landscape.statistics import recompute_statistics
 __all__ = [
     "AbstractPath",
     "Barrier",
+    "Bezier",
+    "Curve",
     "Evaluation",
     "Joined",
     "Jump",
     "Line",
     "Loss",
+    "NaturalSpline",
     "OrbitPath",
     "Polygon",
+    "PolygonalChain",
     "Reversed",
+    "Training",
+    "TrainingRecord",
     "barrier",
+    "bend",
     "recompute_statistics",
 ]

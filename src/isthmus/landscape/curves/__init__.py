@@ -1,0 +1,17 @@
+"""Learned curves: shapes, control points, and their training."""
+
+from isthmus.landscape.curves.bend import bend
+from isthmus.landscape.curves.curve import Curve
+from isthmus.landscape.curves.shapes import Bezier, NaturalSpline, PolygonalChain, Shape
+from isthmus.landscape.curves.training import Training, TrainingRecord
+
+__all__ = [
+    "Bezier",
+    "Curve",
+    "NaturalSpline",
+    "PolygonalChain",
+    "Shape",
+    "Training",
+    "TrainingRecord",
+    "bend",
+]
