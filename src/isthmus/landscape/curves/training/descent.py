@@ -70,7 +70,7 @@ class _Run:
         feed = _feed(self.task.loss.batches, self.seed)
         for index in range(self.total):
             # All chance in the data and in the model follows from the number of the step.
-            torch.manual_seed((self.seed * 1_000_003 + index) % 2**63)
+            self._seed((self.seed * 1_000_003 + index) % 2**63)
             batch = next(feed)
             if index < start:
                 continue
@@ -82,6 +82,12 @@ class _Run:
             if keep:
                 keeper.save(self._state())
             yield self.done
+
+    def _seed(self, number: int) -> None:
+        # Not `torch.manual_seed`, which without a GPU in use formats a stack each time it is called.
+        torch.default_generator.manual_seed(number)
+        if self.task.points.device.type == "cuda":
+            torch.cuda.manual_seed(number)
 
     def _step(self, index: int, batch: Batch) -> None:
         points, task = self.task.points, self.task
