@@ -4,6 +4,7 @@ from isthmus.landscape.barriers import Barrier, barrier
 from isthmus.landscape.curves import (
     Bezier,
     Curve,
+    ElasticBand,
     NaturalSpline,
     PolygonalChain,
     Training,
@@ -20,6 +21,7 @@ __all__ = [
     "Barrier",
     "Bezier",
     "Curve",
+    "ElasticBand",
     "Evaluation",
     "Joined",
     "Jump",

@@ -12,43 +12,17 @@ from torch import nn
 from isthmus.ground import BadCheckpoint, BadInput, NotFinite, UnknownName, distance, params_of
 from isthmus.landscape import Line, Loss, barrier
 from isthmus.landscape.curves import Bezier, NaturalSpline, PolygonalChain, Training, bend
-from isthmus.testing.training import seeded, train
+from isthmus.testing.training import seeded
 
 
-def data(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(240, 4, generator=generator)
-    return x, (x[:, 0] * x[:, 1] > 0).long() + 2 * (x[:, 2] > 0).long()
+@pytest.fixture
+def pair(trained):
+    return trained.loss, *trained.minima[:2]
 
 
-def build():
-    return nn.Sequential(nn.Linear(4, 12), nn.ReLU(), nn.Linear(12, 4))
-
-
-def normed():
-    return nn.Sequential(
-        nn.Linear(4, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.1), nn.Linear(12, 4)
-    )
-
-
-def pairs(factory):
-    x, y = data()
-    models = [seeded(factory, seed) for seed in (1, 2)]
-    for seed, model in enumerate(models):
-        train(model, x, y, epochs=30, batch=40, lr=0.02, seed=seed)
-    batches = list(zip(x.split(40), y.split(40), strict=True))
-    loss = Loss(models[0], batches, F.cross_entropy)
-    return loss, params_of(models[0]), params_of(models[1])
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return pairs(build)
-
-
-@pytest.fixture(scope="module")
-def normed_pair():
-    return pairs(normed)
+@pytest.fixture
+def normed_pair(trained_normed):
+    return trained_normed.loss, *trained_normed.minima
 
 
 FAST = Training(optimiser=partial(torch.optim.Adam, lr=0.02))
@@ -110,7 +84,7 @@ class Stop(Exception):
 def test_an_interrupted_training_ends_as_if_it_had_not_been(normed_pair, tmp_path, loader):
     loss, a, b = normed_pair
     if loader:
-        x, y = data()
+        x, y = (torch.cat(parts) for parts in zip(*loss.batches, strict=True))
         sets = torch.utils.data.TensorDataset(x, y)
         loader_of = torch.utils.data.DataLoader(sets, batch_size=40, shuffle=True)
         loss = Loss(loss.model, loader_of, loss.criterion)

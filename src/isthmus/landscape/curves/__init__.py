@@ -2,12 +2,14 @@
 
 from isthmus.landscape.curves.bend import bend
 from isthmus.landscape.curves.curve import Curve
+from isthmus.landscape.curves.elastic import ElasticBand
 from isthmus.landscape.curves.shapes import Bezier, NaturalSpline, PolygonalChain, Shape
 from isthmus.landscape.curves.training import Training, TrainingRecord
 
 __all__ = [
     "Bezier",
     "Curve",
+    "ElasticBand",
     "NaturalSpline",
     "PolygonalChain",
     "Shape",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from isthmus.ground import Params
 from isthmus.landscape.curves.curve import Curve
+from isthmus.landscape.curves.elastic import ElasticBand
 from isthmus.landscape.curves.shapes import Bezier, Shape
-from isthmus.landscape.curves.training import ControlPoints, Task, Training, descend
+from isthmus.landscape.curves.training import ControlPoints, Training, descend
 from isthmus.landscape.loss import Loss, Progress
 from isthmus.landscape.paths import AbstractPath
 
@@ -18,7 +18,7 @@ from isthmus.landscape.paths import AbstractPath
 def bend(
     path: Callable[[float], Mapping[str, Tensor]],
     loss: Loss,
-    shape: Shape | None = None,
+    shape: Shape | ElasticBand | None = None,
     steps: int = 2000,
     seed: int = 0,
     training: Training | None = None,
@@ -36,7 +36,8 @@ def bend(
     Args:
         path: t in [0, 1] to Params; where it is a path, its ends are those it joins (`ends`).
         loss: Model, batches and criterion.
-        shape: How the points are mixed; None takes ``Bezier(bends=1)``.
+        shape: How the points are mixed; None takes ``Bezier(bends=1)``. An `ElasticBand` trains
+            a polygonal chain in its own way.
         steps: How many.
         seed: Fixes every t, the order of the batches and the model's own chance.
         training: The optimiser, its schedule, and where the state is kept.
@@ -54,27 +55,11 @@ def bend(
     shape = shape or Bezier()
     training = training or Training()
     points = points_of(path, shape.bends)
-    inner = range(1, shape.bends + 1)
-    controls = ControlPoints(loss, points, inner, training.only)
-    record = descend(_Bending(loss, controls, shape), steps, seed, training, progress)
-    return Curve(shape, [points[0], *map(controls.params, inner), points[-1]], record)
-
-
-class _Bending(Task):
-    """The mean loss along a curve."""
-
-    def __init__(self, loss: Loss, points: ControlPoints, shape: Shape) -> None:
-        super().__init__(loss, points)
-        self.shape = shape
-
-    @property
-    def words(self) -> str:
-        """The shape."""
-        return repr(self.shape)
-
-    def draw(self, generator: torch.Generator) -> Tensor:
-        """t is uniform."""
-        return self.shape.weights(float(torch.rand((), generator=generator, dtype=torch.float64)))
+    controls = ControlPoints(loss, points, range(1, shape.bends + 1), training.only)
+    task = shape.task(loss, controls, steps)
+    record = descend(task, steps, seed, training, progress)
+    inner = map(controls.params, range(1, task.shape.bends + 1))
+    return Curve(task.shape, [points[0], *inner, points[-1]], record)
 
 
 def points_of(path: Callable[[float], Mapping[str, Tensor]], bends: int) -> list[Params]:

@@ -15,6 +15,8 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from isthmus.ground import BadInput
+from isthmus.landscape.curves.training import ControlPoints, Task
+from isthmus.landscape.loss import Loss
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,7 @@ class Shape(ABC):
     bends: int = 1
 
     def __post_init__(self) -> None:
-        if self.bends < 1:
-            raise BadInput(
-                f"bends is {self.bends}, expected at least 1",
-                "count the control points between the two ends; a Line has none",
-            )
+        require_bends(self.bends)
 
     @abstractmethod
     def weights(self, t: float) -> Tensor:
@@ -56,6 +54,10 @@ class Shape(ABC):
     @abstractmethod
     def kind(self) -> str:
         """What its curves are called."""
+
+    def task(self, loss: Loss, points: ControlPoints, steps: int) -> CurveTask:
+        """The training of ``points`` for the mean loss along the curve, t uniform."""
+        return _Mean(loss, points, self)
 
 
 @final
@@ -148,6 +150,46 @@ class NaturalSpline(Shape):
     def slopes(self, t: float) -> Tensor:
         """Continuous, and so is the second derivative."""
         return torch.from_numpy(self._spline(t, 1))
+
+
+class CurveTask(Task):
+    """The training of a curve's control points."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """The shape of the curve, with as many bends as there now are."""
+
+
+class _Mean(CurveTask):
+    """The mean loss along a curve, t uniform."""
+
+    def __init__(self, loss: Loss, points: ControlPoints, shape: Shape) -> None:
+        super().__init__(loss, points)
+        self._shape = shape
+
+    @property
+    def words(self) -> str:
+        """The shape."""
+        return repr(self._shape)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape, which stays."""
+        return self._shape
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """A uniform t."""
+        return self._shape.weights(float(torch.rand((), generator=generator, dtype=torch.float64)))
+
+
+def require_bends(bends: int) -> None:
+    """Raise BadInput unless there is a point between the ends."""
+    if bends < 1:
+        raise BadInput(
+            f"bends is {bends}, expected at least 1",
+            "count the control points between the two ends; a Line has none",
+        )
 
 
 def _bernstein(degree: int, t: float) -> Tensor:

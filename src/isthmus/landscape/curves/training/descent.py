@@ -84,7 +84,7 @@ class _Run:
             yield self.done
 
     def _seed(self, number: int) -> None:
-        # Not `torch.manual_seed`, which without a GPU in use formats a stack each time it is called.
+        # Not `torch.manual_seed`: where no GPU is in use, it formats the stack at every call.
         torch.default_generator.manual_seed(number)
         if self.task.points.device.type == "cuda":
             torch.cuda.manual_seed(number)
