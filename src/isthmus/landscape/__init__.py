@@ -7,9 +7,13 @@ from isthmus.landscape.curves import (
     ElasticBand,
     NaturalSpline,
     PolygonalChain,
+    SimplicialComplex,
+    Star,
     Training,
     TrainingRecord,
     bend,
+    simplexes,
+    star,
 )
 from isthmus.landscape.loss import Evaluation, Loss
 from isthmus.landscape.orbit_paths import OrbitPath
@@ -32,9 +36,13 @@ __all__ = [
     "Polygon",
     "PolygonalChain",
     "Reversed",
+    "SimplicialComplex",
+    "Star",
     "Training",
     "TrainingRecord",
     "barrier",
     "bend",
     "recompute_statistics",
+    "simplexes",
+    "star",
 ]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from isthmus.ground import BadInput, Params, is_real_valued
 from isthmus.ground.params import is_statistic
+from isthmus.landscape.curves.mixing import mix
 from isthmus.landscape.curves.shapes import PolygonalChain, Shape
 from isthmus.landscape.curves.training.record import TrainingRecord
 from isthmus.landscape.paths import AbstractPath, require_alike
@@ -140,17 +141,6 @@ class Curve(AbstractPath):
         # At a corner, `speed` is that of the piece after it: quadrature has no node there.
         parts = (quad(self.speed, a, b, epsrel=1e-10, limit=200)[0] for a, b in pairwise(places))
         return math.fsum(parts)
-
-
-def mix(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """``Σ_k weights[k] tensors[k]``, summed in float32 or wider, in the dtype of the tensors."""
-    first = tensors[0].detach()
-    wide = torch.promote_types(first.dtype, torch.float32)
-    total = first.to(wide) * weights[0]
-    for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
-        if weight:
-            total.add_(tensor.detach().to(wide), alpha=weight)
-    return total.to(first.dtype)
 
 
 def _inside(t: float) -> None:

@@ -113,6 +113,12 @@ class ControlPoints:
             views = self.split(self.matrix[k])
             self.rows[k] = [nn.Parameter(views[name]) for name in self.parameters]
 
+    def put(self, k: int, point: Mapping[str, Tensor]) -> None:
+        """Make ``point``, which is like all others, point ``k``."""
+        require_alike(self.like, point)
+        for name, tensor in self.split(self.matrix[k]).items():
+            tensor.copy_(point[name].detach())
+
     def stand(self, weights: Tensor) -> None:
         """Put the model at the mixture with these weights, ``(points,)``."""
         torch.mv(self.matrix.T, weights.to(self.matrix), out=self.flat)
