@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,24 @@ from isthmus.landscape.paths import require_alike
 from isthmus.landscape.running import Batch, Inputs, place, run, weights_for
 
 
+class Surface(Protocol):
+    """Where mixtures of control points are kept."""
+
+    def retract(self, tensors: Params, weights: Tensor) -> None:
+        """Move the tensors of a mixture to where they belong, in place."""
+
+    def pull_back(self, name: str, grad: Tensor) -> Tensor:
+        """The gradient by a tensor of the mixture, before it was moved."""
+
+
 class ControlPoints:
     """Control points, some of them trained, and the gradient of a loss at mixtures of them.
 
     All numbers of a point are one row of ``matrix``, so a mixture is one product. It is written
     into the parameters of a copy of the model, which is then run like any other: a step costs a
     plain training step and that product. The gradient of a trained point is that of the mixture
-    times the point's weight. The caller's model is never touched.
+    times the point's weight. The caller's model is never touched. On a `surface`, the model stands
+    where that moves the mixture.
 
     Half precision is trained in float32. Statistics of BatchNorm are no part of the rows: they
     begin as those of the first point and are averaged by the model as in any training.
@@ -72,6 +83,7 @@ class ControlPoints:
         self._require_finite()
         self.flat = self.matrix[0].clone()
         self.model = self._bound(loss.model, held)
+        self.surface: Surface | None = None
         self.choose(trained)
 
     def _bound(self, model: nn.Module, held: Mapping[str, Tensor]) -> nn.Module:
@@ -122,6 +134,8 @@ class ControlPoints:
     def stand(self, weights: Tensor) -> None:
         """Put the model at the mixture with these weights, ``(points,)``."""
         torch.mv(self.matrix.T, weights.to(self.matrix), out=self.flat)
+        if self.surface is not None:
+            self.surface.retract(self.split(self.flat), weights)
 
     def outputs(self, inputs: Inputs) -> Any:
         """What the model says there. Raises BadInput where it cannot take ``inputs``."""
@@ -145,6 +159,10 @@ class ControlPoints:
             leaf.grad = None
         value.backward(torch.full_like(value, whole))  # type: ignore[no-untyped-call]
         grads = [leaf.grad for leaf in self._leaves]
+        if self.surface is not None:
+            back = self.surface.pull_back
+            named = zip(self.parameters, grads, strict=True)
+            grads = [None if grad is None else back(name, grad) for name, grad in named]
         for k in self.trained:
             factor = 1.0 if len(moved) == 1 else shares[k]
             for target, grad in zip(self.rows[k], grads, strict=True):
