@@ -15,6 +15,7 @@ NAMES = (
     "widths",
     "language",
     "vision",
+    "curves",
     "many",
     "discovery",
     "planted",

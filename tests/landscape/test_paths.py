@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 import isthmus.landscape as landscape
 from isthmus.ground import BadInput, DtypeMismatch, ShapeMismatch, UnknownName, distance
-from isthmus.landscape import AbstractPath, Joined, Jump, Line, OrbitPath, Polygon, Reversed
+from isthmus.landscape import (
+    AbstractPath,
+    Bezier,
+    Curve,
+    GreatCircles,
+    Joined,
+    Jump,
+    Line,
+    NeuronSpheres,
+    OnSpheres,
+    OrbitPath,
+    Polygon,
+    Reversed,
+)
 
 A = {"w": torch.tensor([0.0, 1.0], dtype=torch.float64), "n": torch.tensor(3)}
 B = {"w": torch.tensor([2.0, -1.0], dtype=torch.float64), "n": torch.tensor(8)}
@@ -36,12 +49,26 @@ class Step(AbstractPath):
         return (Jump(0.0, {"fc1": "moves 2 of 2 units"}),)
 
 
-@pytest.fixture(params=["line", "polygon", "joined", "reversed", "orbit"])
+@pytest.fixture(
+    params=[
+        "line",
+        "polygon",
+        "curve",
+        "on spheres",
+        "great circles",
+        "joined",
+        "reversed",
+        "orbit",
+    ]
+)
 def path(request, relu):
     """One instance of every kind of path."""
     return {
         "line": lambda: Line(A, B),
         "polygon": lambda: Polygon([A, B, C]),
+        "curve": lambda: Curve(Bezier(), [A, B, C]),
+        "on spheres": lambda: OnSpheres(Line(A, B), NeuronSpheres()),
+        "great circles": lambda: GreatCircles(A, B, NeuronSpheres()),
         "joined": lambda: Line(A, B).then(Line(B, C)),
         "reversed": lambda: Reversed(Polygon([A, B, C])),
         "orbit": lambda: OrbitPath(relu.symmetry, relu.symmetry.sample(0), relu.params),
@@ -54,7 +81,7 @@ def test_every_exported_path_has_an_instance_in_the_laws():
         for one in vars(landscape).values()
         if inspect.isclass(one) and issubclass(one, AbstractPath) and not inspect.isabstract(one)
     }
-    assert exported == {Line, Polygon, Joined, Reversed, OrbitPath}
+    assert exported == {Line, Polygon, Curve, OnSpheres, GreatCircles, Joined, Reversed, OrbitPath}
 
 
 def test_laws_of_every_path(path):

@@ -1,0 +1,148 @@
+"""Curve: a path that mixes control points as a shape says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import final
+
+import torch
+from scipy.integrate import quad
+from torch import Tensor
+
+from isthmus.ground import BadInput, Params, is_real_valued
+from isthmus.ground.params import is_statistic
+from isthmus.landscape.curves.mixing import mix
+from isthmus.landscape.curves.shapes import PolygonalChain, Shape
+from isthmus.landscape.curves.training.record import TrainingRecord
+from isthmus.landscape.paths import AbstractPath, require_alike
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Curve(AbstractPath):
+    """``Σ_k w_k(t) points[k]``, with the weights of ``shape``; exact at both ends.
+
+    What a BatchNorm measured is mixed along straight segments between the control points, whatever
+    the shape: a mean of variances is a variance, which a spline is not. Integer tensors, and
+    buffers that all points share, are those of the first point.
+
+    Args:
+        shape: The weights.
+        points: ``shape.bends + 2`` control points, of which the first and the last are the ends.
+        record: How the inner points were trained, if they were.
+
+    Raises:
+        BadInput: The number of points is another.
+        UnknownName: Their names differ; so ShapeMismatch and DtypeMismatch.
+    """
+
+    shape: Shape
+    points: Sequence[Mapping[str, Tensor]]
+    record: TrainingRecord | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.points) != self.shape.bends + 2:
+            raise BadInput(
+                f"a {self.shape.kind} has {self.shape.bends + 2} control points, "
+                f"but {len(self.points)} are given",
+                "give both ends and one point for each bend",
+            )
+        for point in self.points[1:]:
+            require_alike(self.points[0], point)
+
+    @property
+    def kind(self) -> str:
+        """That of the shape."""
+        return self.shape.kind
+
+    @cached_property
+    def _chain(self) -> PolygonalChain:
+        """By which statistics are mixed."""
+        return PolygonalChain(self.shape.bends)
+
+    @cached_property
+    def _varied(self) -> tuple[str, ...]:
+        """The tensors that hold real numbers and are not the same in all points."""
+        first, *others = self.points
+        return tuple(
+            name
+            for name, tensor in first.items()
+            if is_real_valued(tensor)
+            and not all(torch.equal(tensor, other[name]) for other in others)
+        )
+
+    def _at(self, t: float) -> Params:
+        if t in (0, 1):
+            mixed = {n: self.points[int(t) * -1][n].clone() for n in self._varied}
+        else:
+            mixed = self._mixed(self.shape.weights(t), self._chain.weights(t))
+        return {name: mixed.get(name, tensor) for name, tensor in self.points[0].items()}
+
+    def _mixed(self, weights: Tensor, measured: Tensor) -> Params:
+        """The tensors that vary, of the sum with these weights; statistics with ``measured``."""
+        return {
+            name: mix(
+                [point[name] for point in self.points],
+                (measured if is_statistic(name) else weights).tolist(),
+            )
+            for name in self._varied
+        }
+
+    def derivative(self, t: float) -> Params:
+        """The derivative by t of every tensor of real numbers; at a corner, of what comes after.
+
+        Raises:
+            BadInput: ``t`` is outside [0, 1].
+        """
+        _inside(t)
+        found = self._mixed(self.shape.slopes(t), self._chain.slopes(t))
+        return {
+            name: found[name] if name in found else torch.zeros_like(tensor)
+            for name, tensor in self.points[0].items()
+            if is_real_valued(tensor)
+        }
+
+    @cached_property
+    def _gram(self) -> Tensor:
+        """Inner products of all points but the first, from the first; without statistics."""
+        first, *others = self.points
+        total = torch.zeros(len(others), len(others), dtype=torch.float64)
+        for name in self._varied:
+            if is_statistic(name):
+                continue
+            wide = torch.complex128 if first[name].is_complex() else torch.float64
+            start = first[name].detach().to(wide)
+            rows = torch.stack([(one[name].detach().to(wide) - start).flatten() for one in others])
+            total += (rows @ rows.mH).real.cpu()
+        return total
+
+    def speed(self, t: float) -> float:
+        """The norm of the `derivative`; what a BatchNorm measured does not count. Raises so too."""
+        _inside(t)
+        slopes = self.shape.slopes(t)[1:]  # all of them sum to 0
+        return math.sqrt(max(0.0, float(slopes @ self._gram @ slopes)))
+
+    def length(self, start: float = 0.0, stop: float = 1.0) -> float:
+        """The length from ``start`` to ``stop``, to eight digits or more.
+
+        Every piece between two corners is integrated by adaptive Gauss-Kronrod quadrature.
+
+        Raises:
+            BadInput: ``start`` or ``stop`` is outside [0, 1].
+        """
+        _inside(start)
+        _inside(stop)
+        low, high = sorted((start, stop))
+        places = [low, *(t for t in self.shape.corners if low < t < high), high]
+        # At a corner, `speed` is that of the piece after it: quadrature has no node there.
+        parts = (quad(self.speed, a, b, epsrel=1e-10, limit=200)[0] for a, b in pairwise(places))
+        return math.fsum(parts)
+
+
+def _inside(t: float) -> None:
+    if not 0 <= t <= 1:
+        raise BadInput(f"t is {t}, expected a number in [0, 1]", "a path ends at t = 1")
