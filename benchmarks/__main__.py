@@ -20,6 +20,7 @@ NAMES = (
     "planted",
     "memory",
     "completeness",
+    "engine",
     "full_size",
     "zoo",
 )
