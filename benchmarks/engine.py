@@ -139,16 +139,15 @@ def _networks(name: str, samples: int) -> tuple[Any, Any, Any, Any]:
 
 def _growth(name: str, points: int, samples: int, memory: int) -> float:
     """MB by which the peak of resident memory rises while the engine runs."""
-    import resource
-
     loss, line, ts, _ = case(name, points, samples, memory)
     loss.along(line, ts[:1])  # what torch allocates once, for good
-    before = _resident()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _status("VmRSS")
     loss.along(line, ts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return max(0.0, peak - before)
+    return _status("VmHWM") - before
 
 
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
+def _status(what: str) -> float:
+    """A figure of this process in MB (Linux)."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(what)) / 1024

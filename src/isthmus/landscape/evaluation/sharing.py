@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -50,15 +51,13 @@ _WATCHING = 1e6
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """A tensor of which it is known how it moves, as long as nobody writes to it."""
+    """A tensor of which it can be told how it moves, as long as nobody writes to it."""
 
     tensor: Tensor
     version: tuple[int, int]
-    trajectory: Trajectory
-
-    @property
-    def still(self) -> bool:
-        return not self.trajectory.directions
+    still: bool
+    tell: Callable[[], Trajectory | None]
+    """Asked where it matters, which is seldom."""
 
 
 class Sharing(TorchDispatchMode):
@@ -73,9 +72,7 @@ class Sharing(TorchDispatchMode):
         super().__init__()
         self._trajectories = Trajectories(points)
         self._written: Counter[int] = Counter()
-        self._names = {
-            id(t): (n, self._version(t)) for point in points for n, t in point.items()
-        }
+        self._names = {id(t): (n, self._version(t)) for point in points for n, t in point.items()}
         self._room = room
         self._point = 0
         self.begin(())
@@ -92,7 +89,7 @@ class Sharing(TorchDispatchMode):
         self._kept: dict[Any, tuple[Any, list[tuple[int, int]]]] = {}
         self._known: dict[int, _Known] = {}
         for tensor in tensors(inputs):
-            self._note(tensor, Trajectory(tensor))
+            self._note(tensor)
 
     def at(self, point: int) -> Sharing:
         """This mode, for a run at the point of this number."""
@@ -120,85 +117,88 @@ class Sharing(TorchDispatchMode):
             made = self._product(func, args)
             if made is not None:
                 return made
-        known = [self._of(tensor) for tensor in (*tensors(args), *tensors(kwargs))]
+        given = (*tensors(args), *tensors(kwargs))
+        known = [self._of(tensor) for tensor in given]
         if any(one is None for one in known):
             return func(*args, **kwargs)
+        if _is_view(func):
+            return self._view(func, args, kwargs, known[0] if len(known) == 1 else None)
         if all(one.still for one in known if one is not None):
             return self._still(func, args, kwargs)
-        made = func(*args, **kwargs)
-        if len(known) == 1 and _is_view(func):
-            self._view(func, args, kwargs, made)
-        return made
+        return func(*args, **kwargs)
 
     def _of(self, tensor: Tensor) -> _Known | None:
         """What is known of a tensor; nothing where it was written to since."""
-        if id(tensor) not in self._known and id(tensor) in self._names:
-            name, version = self._names[id(tensor)]
-            trajectory = self._trajectories.of(name)
-            if trajectory is not None and version == self._version(tensor):
-                self._note(tensor, trajectory)
         known = self._known.get(id(tensor))
+        if known is None and id(tensor) in self._names:
+            name, version = self._names[id(tensor)]
+            still = self._trajectories.still(name)
+            known = _Known(tensor, version, still, partial(self._trajectories.of, name))
+            self._known[id(tensor)] = known
         return known if known is not None and known.version == self._version(tensor) else None
 
     def _version(self, tensor: Tensor) -> tuple[int, int]:
         """Changes with every write, while this is on or off: torch counts those in views apart."""
         return tensor._version, self._written[tensor.untyped_storage()._cdata]
 
-    def _note(self, tensor: Tensor, trajectory: Trajectory) -> None:
-        self._known[id(tensor)] = _Known(tensor, self._version(tensor), trajectory)
-        for part in (trajectory.origin, *trajectory.directions):
-            if id(part) not in self._known:
-                self._known[id(part)] = _Known(part, self._version(part), Trajectory(part))
+    def _note(self, tensor: Tensor) -> None:
+        """Note that a tensor stands still."""
+        if id(tensor) not in self._known:
+            path = Trajectory(tensor)
+            self._known[id(tensor)] = _Known(tensor, self._version(tensor), True, lambda: path)
 
     def _still(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """The result of an operator whose arguments all stand still: kept, if there is room.
-
-        A view is made anew, as torch wants, and noted to be what was kept.
-        """
+        """The result of an operator whose arguments all stand still: kept, if there is room."""
         key = (func, self._key(args), self._key(kwargs))
         made, versions = self._kept.get(key, (None, [(-1, -1)]))
-        kept = versions == [self._version(tensor) for tensor in tensors(made)]
-        if kept and not _is_view(func):
+        if versions == [self._version(tensor) for tensor in tensors(made)]:
             return made
-        old, made = made, func(*args, **kwargs)
+        made = func(*args, **kwargs)
         outputs = tensors(made)
-        size = 0 if _is_view(func) else sum(t.numel() * t.element_size() for t in outputs)
-        if kept:
-            for tensor, first in zip(outputs, tensors(old), strict=True):
-                self._note(tensor, Trajectory(first))
-        elif size <= self._left:
+        view = _is_view(func)
+        size = 0 if view else sum(t.numel() * t.element_size() for t in outputs)
+        if size <= self._left:
             self._left -= size
             self._kept[key] = made, [self._version(tensor) for tensor in outputs]
-            self._saved += 0 if _is_view(func) else _work(func, args, outputs)
+            self._saved += 0 if view else _work(func, args, outputs)
             for tensor in outputs:
-                self._note(tensor, Trajectory(tensor))
+                self._note(tensor)
         return made
 
     def _key(self, tree: Any) -> Any:
-        """Arguments as a key: tensors that stand still by what they are equal to."""
+        """Arguments as a key: tensors, which stand still, by what they are equal to."""
         if isinstance(tree, Tensor):
             known = self._of(tree)
-            assert known is not None  # the caller has asked
-            return id(known.trajectory.origin)
+            path = known and known.tell()
+            return id(path.origin if path else tree)
         if isinstance(tree, Mapping):
             return tuple((name, self._key(item)) for name, item in tree.items())
         if isinstance(tree, tuple | list):
             return tuple(self._key(item) for item in tree)
         return type(tree), str(tree)
 
-    def _view(self, func: Any, args: Any, kwargs: Any, made: Any) -> None:
-        """Note how views of a tensor that moves do."""
-        (moving,) = tensors(args)
-        known = self._of(moving)
-        assert known is not None  # the caller has asked
-        path = known.trajectory
+    def _view(self, func: Any, args: Any, kwargs: Any, known: _Known | None) -> Any:
+        """A view, made anew as torch wants it, and noted to move as what it looks at."""
+        made = func(*args, **kwargs)
 
-        def seen(tensor: Tensor) -> list[Tensor]:
-            return tensors(self._still(func, _with(args, moving, tensor), kwargs))
+        def tell(place: int) -> Trajectory | None:
+            path = known.tell() if known is not None else None
+            if known is None or path is None:
+                return None
 
-        parts = zip(*(seen(d) for d in path.directions), strict=True)
-        for out, origin, directions in zip(tensors(made), seen(path.origin), parts, strict=True):
-            self._note(out, Trajectory(origin, directions, path.coefficients))
+            def seen(tensor: Tensor) -> Tensor:
+                self._note(tensor)
+                there = self._still(func, *_with((args, kwargs), known.tensor, tensor))
+                return tensors(there)[place]
+
+            directions = tuple(seen(direction) for direction in path.directions)
+            return Trajectory(seen(path.origin), directions, path.coefficients)
+
+        if known is not None:
+            for place, out in enumerate(tensors(made)):
+                told = cache(partial(tell, place))
+                self._known[id(out)] = _Known(out, known.version, known.still, told)
+        return made
 
     def _product(self, func: Any, args: tuple[Any, ...]) -> Tensor | None:
         """A product of what stands still with what moves, as a sum of products that are kept."""
@@ -207,15 +207,17 @@ class Sharing(TorchDispatchMode):
         if left is None or right is None or left.still == right.still:
             return None
         moving, place = (right, product.right) if left.still else (left, product.left)
-        path = moving.trajectory
-        if _depth(func, args) < _DEPTH * len(path.directions):
+        path = moving.tell()
+        if path is None or _depth(func, args) < _DEPTH * len(path.directions):
             return None
 
         def times(factor: Tensor) -> Tensor:
+            self._note(factor)
             given = [*args[:place], factor, *args[place + 1 :]]
             if product.added is not None:
-                given = given[1:] if product.added == 0 else _with(given, given[2], None)
-            return self._still(product.bare, tuple(given), {})
+                given = given[1:] if product.added == 0 else [*given[:2], None, *given[3:]]
+            made: Tensor = self._still(product.bare, tuple(given), {})
+            return made
 
         terms = [times(part) for part in (path.origin, *path.directions)]
         if any(self._of(term) is None for term in terms):
@@ -230,8 +232,10 @@ class Sharing(TorchDispatchMode):
         return out
 
 
-def _with(tree: Any, old: Tensor | None, new: Tensor | None) -> Any:
+def _with(tree: Any, old: Tensor, new: Tensor) -> Any:
     """``tree`` with one tensor replaced by another."""
+    if isinstance(tree, Mapping):
+        return {name: _with(item, old, new) for name, item in tree.items()}
     if isinstance(tree, tuple | list):
         return type(tree)(_with(item, old, new) for item in tree)
     return new if tree is old else tree

@@ -35,24 +35,32 @@ class Trajectories:
 
     def __init__(self, points: Sequence[Mapping[str, Tensor]]) -> None:
         self.points = points
+        self._still: dict[str, bool] = {}
         self._found: dict[str, Trajectory | None] = {}
+
+    def still(self, name: str) -> bool:
+        """Whether the tensor called ``name`` is the same at all points."""
+        if name not in self._still:
+            first, *rest = (point[name] for point in self.points)
+            self._still[name] = all(torch.equal(first, tensor) for tensor in rest)
+        return self._still[name]
 
     def of(self, name: str) -> Trajectory | None:
         """How the tensor called ``name`` moves; None where that is in too many directions."""
         if name not in self._found:
-            self._found[name] = follow([point[name] for point in self.points])
+            tensors = [point[name] for point in self.points]
+            origin = tensors[0].detach()  # an object of its own, which no point runs with
+            self._found[name] = Trajectory(origin) if self.still(name) else follow(tensors)
         return self._found[name]
 
 
 def follow(tensors: Sequence[Tensor]) -> Trajectory | None:
     """The trajectory of a tensor with these values; None where it has too many directions to share.
 
-    At most half as many products as there are points are worth it, and none but constant tensors
-    are shared in half precision.
+    At most half as many products as there are points are worth it, and tensors in half precision
+    are too coarse to tell.
     """
-    origin = tensors[0].detach()  # an object of its own, which no point runs with
-    if all(torch.equal(origin, tensor) for tensor in tensors[1:]):
-        return Trajectory(origin)
+    origin = tensors[0].detach()
     most = min(len(tensors) // 2 - 1, _MOST)
     if not origin.is_floating_point() or torch.finfo(origin.dtype).eps > 1e-6 or most < 1:
         return None
