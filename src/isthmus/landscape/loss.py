@@ -27,11 +27,17 @@ Progress: TypeAlias = "Callable[[int, int], None]"
 @final
 @dataclass(frozen=True)
 class Evaluation(Result):
-    """The loss and the metrics at one point, as means over ``samples`` samples."""
+    """The loss and the metrics at one point, over ``samples`` samples.
+
+    ``each`` holds the losses of the samples, float64 of shape (samples,), where they are asked for.
+    """
 
     loss: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     samples: int = 0
+    each: Tensor | None = field(
+        default=None, repr=False, compare=False, metadata={"json": False}
+    )
 
     @property
     def finite(self) -> bool:
@@ -107,7 +113,7 @@ class Loss:
             BadInput: The data do not fit the model or the criterion.
             UnknownName: ``params`` are not of this model; so ShapeMismatch.
         """
-        return self._at([self._weights(params)], {}, _quiet)[0].loss
+        return self._at([self._weights(params)], Scoring(self.criterion, {}))[0].loss
 
     def metrics_at(self, params: Mapping[str, Tensor]) -> dict[str, float]:
         """The metrics at ``params``. Raises as a call."""
@@ -115,7 +121,7 @@ class Loss:
 
     def evaluate(self, params: Mapping[str, Tensor]) -> Evaluation:
         """Loss and metrics at ``params``, in one pass over the data. Raises as a call."""
-        return self._at([self._weights(params)], self.metrics, _quiet)[0]
+        return self._at([self._weights(params)], Scoring(self.criterion, self.metrics))[0]
 
     def along(
         self,
@@ -123,6 +129,7 @@ class Loss:
         ts: Iterable[float],
         recompute_statistics: Iterable[Batch] | None = None,
         progress: Progress | None = None,
+        each: bool = False,
     ) -> list[Evaluation]:
         """Loss and metrics at each of the points ``path(t)``. Raises as a call.
 
@@ -133,16 +140,18 @@ class Loss:
                 estimated first; None takes those that the path gives.
             progress: Called with (points done, points) after each; as work is shared, a point
                 counts as done when that part of all work is.
+            each: Whether the losses of single samples are kept too: points x samples in float64.
         """
         places = list(ts)
         again = recompute_statistics
         if again is not None and iter(again) is again:
             again = tuple(again)
+        scoring = Scoring(self.criterion, self.metrics, each)
         found: list[Evaluation] = []
         while len(found) < len(places):
             block = self._block(path, places[len(found) :], again)
             told = _Told(progress, len(found), len(block), len(places))
-            found += self._at(block, self.metrics, told)
+            found += self._at(block, scoring, told)
             told(1.0)
         return found
 
@@ -164,7 +173,7 @@ class Loss:
         for t in ts:
             params: Mapping[str, Tensor] = path(t)
             if again is not None:
-                params = recompute(self.model, params, again, self.dtype)
+                params = recompute(self.model, params, again, self.dtype, self.ranks)
             block.append(self._weights(params))
             if (len(block) + 1) * weight(block[0]) > self.memory / 2:
                 break
@@ -173,23 +182,21 @@ class Loss:
     def _at(
         self,
         points: Sequence[Params],
-        metrics: Mapping[str, Criterion | Metric] | None,
-        told: Callable[[float], None],
+        scoring: Scoring,
+        told: Callable[[float], None] = lambda _: None,
     ) -> list[Evaluation]:
-        """Loss and metrics at points that are held together."""
-        scoring = Scoring(self.criterion, metrics)
+        """What is scored, at points that are held together."""
         own = [Totals() for _ in points]
 
         def visit(step: Step) -> None:
-            sums = scoring.of(step.outputs, step.targets, step.samples)
-            own[step.point].add(step.samples, sums)
+            own[step.point].add(scoring.of(step))
 
         self._engine.over(points, self.batches, visit, told)
-        parts = self.ranks.gather([totals.to("cpu") for totals in own])
         found = []
+        parts = self.ranks.gather([totals.cpu() for totals in own])
         for first, *others in zip(*parts, strict=True):
             for other in others:
-                first.add(other.samples, other.sums)
+                first.add(other)
             found.append(_evaluation(scoring, first))
         return found
 
@@ -198,11 +205,7 @@ def _evaluation(scoring: Scoring, totals: Totals) -> Evaluation:
     if not totals.samples:
         raise BadInput("no samples to compute the loss on", "give at least one batch")
     figures = scoring.figures(totals)
-    return Evaluation(figures.pop(LOSS), figures, totals.samples)
-
-
-def _quiet(_: float) -> None:
-    """No progress is asked for."""
+    return Evaluation(figures.pop(LOSS), figures, totals.samples, totals.row)
 
 
 class _Told:

@@ -25,11 +25,11 @@ class Footprint:
     peak: float
 
 
-class Watch(TorchDispatchMode):
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While this is on, the results of operators are weighed, but not what was ``there`` before."""
 
     def __init__(self, there: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._users = {tensor.untyped_storage().data_ptr(): 1 for tensor in there}
         self._live = self.peak = self.largest = 0
 

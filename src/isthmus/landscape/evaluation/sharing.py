@@ -60,7 +60,7 @@ class _Known:
     """Asked where it matters, which is seldom."""
 
 
-class Sharing(TorchDispatchMode):
+class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While this is on, what a model runs at one point after another on the same inputs is shared.
 
     Args:
@@ -69,7 +69,7 @@ class Sharing(TorchDispatchMode):
     """
 
     def __init__(self, points: Sequence[Mapping[str, Tensor]], room: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._trajectories = Trajectories(points)
         self._written: Counter[int] = Counter()
         self._names = {id(t): (n, self._version(t)) for point in points for n, t in point.items()}
