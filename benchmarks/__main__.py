@@ -21,6 +21,7 @@ NAMES = (
     "planted",
     "memory",
     "completeness",
+    "engine",
     "full_size",
     "zoo",
     "orbit_curves",

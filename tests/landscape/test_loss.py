@@ -174,7 +174,7 @@ def test_along_a_path_with_progress(model, batches):
     b = {name: t + 1 for name, t in a.items()}
     ts = (0.0, 0.25, 1.0)
     found = loss.along(Line(a, b), ts, progress=lambda k, n: seen.append((k, n)))
-    assert [one.loss for one in found] == [loss(Line(a, b)(t)) for t in ts]
+    assert [one.loss for one in found] == pytest.approx([loss(Line(a, b)(t)) for t in ts])
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -193,13 +193,13 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize("view", [False, True])
-def test_images_go_in_steps_of_100_and_channels_last_where_the_model_allows(view):
+def test_images_go_channels_last_where_the_model_allows(view):
     torch.manual_seed(0)
     model = Net(view)
     x, y = torch.randn(230, 3, 8, 8), torch.randint(0, 2, (230,))
     with torch.no_grad():
         expected = float(F.cross_entropy(model(x), y))
-    loss = Loss(model, [(x, y)], F.cross_entropy)
+    loss = Loss(model, [(x, y)], F.cross_entropy, micro_batch=100)
     assert loss(params_of(model)) == pytest.approx(expected, rel=1e-5)
     model.seen.clear()
     assert loss(params_of(model)) == pytest.approx(expected, rel=1e-5)

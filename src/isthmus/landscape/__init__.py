@@ -24,6 +24,10 @@ from isthmus.landscape.curves import (
     simplexes,
     star,
 )
+from isthmus.landscape.evaluation.bootstrap import Bootstrap, Interval
+from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy, Metric
+from isthmus.landscape.evaluation.ranks import Ranks, ranks
+from isthmus.landscape.evaluation.refinement import Refinement
 from isthmus.landscape.loss import Evaluation, Loss
 from isthmus.landscape.orbit_paths import OrbitPath
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
@@ -33,21 +37,28 @@ __all__ = [
     "AbstractPath",
     "Barrier",
     "Bezier",
+    "Bootstrap",
+    "CalibrationError",
+    "ClassAccuracy",
     "Curve",
     "ElasticBand",
     "Evaluation",
     "FisherRao",
     "GreatCircles",
+    "Interval",
     "Joined",
     "Jump",
     "Line",
     "Loss",
+    "Metric",
     "NaturalSpline",
     "NeuronSpheres",
     "OnSpheres",
     "OrbitPath",
     "Polygon",
     "PolygonalChain",
+    "Ranks",
+    "Refinement",
     "Reversed",
     "SimplicialComplex",
     "Star",
@@ -60,6 +71,7 @@ __all__ = [
     "chord_bound",
     "function_length",
     "layerwise",
+    "ranks",
     "recompute_statistics",
     "simplexes",
     "star",

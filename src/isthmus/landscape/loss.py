@@ -5,44 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, final
+from functools import cached_property
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 
 from isthmus.ground import BadInput, Params, Result
-from isthmus.landscape.running import (
-    Batch,
-    Inputs,
-    evaluation_mode,
-    pair,
-    place,
-    run,
-    said,
-    shape_text,
-    tensors,
-    weights_for,
-)
+from isthmus.landscape.evaluation.engine import Engine, Step
+from isthmus.landscape.evaluation.memory import weight
+from isthmus.landscape.evaluation.metrics import Criterion, Metric
+from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.scores import LOSS, Scoring, Totals
+from isthmus.landscape.running import Batch, weights_for
 from isthmus.landscape.statistics import recompute_statistics as recompute
-
-Criterion: TypeAlias = "Callable[[Any, Any], Any]"
-"""Outputs and targets to their mean over the samples, a scalar."""
 
 Progress: TypeAlias = "Callable[[int, int], None]"
 """Called with how many steps are done and how many there are."""
-
-_IMAGES = 100
-"""Images a step: the fastest on a CPU (feasibility.md, section 6)."""
 
 
 @final
 @dataclass(frozen=True)
 class Evaluation(Result):
-    """The loss and the metrics at one point, as means over ``samples`` samples."""
+    """The loss and the metrics at one point, over ``samples`` samples.
+
+    ``each`` holds the losses of the samples, float64 of shape (samples,), where they are asked for.
+    """
 
     loss: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     samples: int = 0
+    each: Tensor | None = field(
+        default=None, repr=False, compare=False, metadata={"json": False}
+    )
 
     @property
     def finite(self) -> bool:
@@ -63,27 +58,40 @@ class Loss:
     The model is only run, in evaluation mode and without gradients: it keeps its weights and its
     mode. Batches count by their samples, and sums are kept in float64.
 
+    Many points are evaluated together (`along`): each batch in small steps, each step at one point
+    after another, and what does not depend on the point once. On a line that is all that the first
+    layer costs, and all layers in front of the first that moves.
+
     Args:
         model: The module whose architecture is evaluated; its weights do not matter.
         batches: Pairs (inputs, targets), inputs a tensor, a tuple or a mapping of arguments. A data
-            loader is read anew at every evaluation; give one that does not shuffle or augment.
+            loader is read anew at every evaluation, and once for all the points that fit into
+            ``memory``; give one that does not shuffle or augment.
         criterion: Outputs and targets to their mean over the samples.
-        metrics: Further means by name; None means the accuracy where the targets are class indices.
+        metrics: Further figures by name, each a function like ``criterion`` or a `Metric`; None
+            means the accuracy where the targets are class indices.
         dtype: Compute in this dtype, as float64 for an exact comparison; None keeps the params'.
-        micro_batch: Samples a step; None chooses (100 images for a convolutional net on a CPU, else
-            the whole batch).
+        micro_batch: Samples a step; None chooses what ``memory`` and a CPU's cache hold.
+        memory: Bytes to work with beyond the model, the path's own tensors and one batch: half for
+            points of the path that are held together, a quarter for results that they share, a
+            quarter for those of one step at one point. At least one point and one sample are held.
+        device: Where to compute; None stays where the params are.
+        ranks: Processes among which the samples are split (`isthmus.landscape.ranks`); the result
+            is that of one process, in all of them.
 
     Raises:
-        BadInput: There are no batches, or ``micro_batch`` is not positive.
+        BadInput: There are no batches, or ``micro_batch`` or ``memory`` is not positive.
     """
 
     model: nn.Module
     batches: Iterable[Batch]
     criterion: Criterion
-    metrics: Mapping[str, Criterion] | None = None
+    metrics: Mapping[str, Criterion | Metric] | None = None
     dtype: torch.dtype | None = None
     micro_batch: int | None = None
-    _contiguous: set[bool] = field(default_factory=set, init=False, repr=False)
+    memory: int = 2**30
+    device: torch.device | None = None
+    ranks: Ranks = Ranks()
 
     def __post_init__(self) -> None:
         if iter(self.batches) is self.batches:  # a generator would be empty the second time
@@ -95,6 +103,8 @@ class Loss:
                 f"micro_batch is {self.micro_batch}, expected at least 1",
                 "give a positive number, or None to choose one",
             )
+        if self.memory < 1:
+            raise BadInput(f"memory is {self.memory}, expected at least 1", "give it in bytes")
 
     def __call__(self, params: Mapping[str, Tensor]) -> float:
         """The mean loss at ``params``; infinity or NaN where the model gives that.
@@ -103,7 +113,7 @@ class Loss:
             BadInput: The data do not fit the model or the criterion.
             UnknownName: ``params`` are not of this model; so ShapeMismatch.
         """
-        return self._evaluate(params, {}).loss
+        return self._at([self._weights(params)], Scoring(self.criterion, {}))[0].loss
 
     def metrics_at(self, params: Mapping[str, Tensor]) -> dict[str, float]:
         """The metrics at ``params``. Raises as a call."""
@@ -111,7 +121,7 @@ class Loss:
 
     def evaluate(self, params: Mapping[str, Tensor]) -> Evaluation:
         """Loss and metrics at ``params``, in one pass over the data. Raises as a call."""
-        return self._evaluate(params, self.metrics)
+        return self._at([self._weights(params)], Scoring(self.criterion, self.metrics))[0]
 
     def along(
         self,
@@ -119,141 +129,94 @@ class Loss:
         ts: Iterable[float],
         recompute_statistics: Iterable[Batch] | None = None,
         progress: Progress | None = None,
+        each: bool = False,
     ) -> list[Evaluation]:
-        """Loss and metrics at each of the points ``path(t)``.
+        """Loss and metrics at each of the points ``path(t)``. Raises as a call.
 
         Args:
             path: t to Params.
             ts: Where to look.
             recompute_statistics: Batches on which the BatchNorm statistics of every point are
                 estimated first; None takes those that the path gives.
-            progress: Called with (points done, points) after each.
+            progress: Called with (points done, points) after each; as work is shared, a point
+                counts as done when that part of all work is.
+            each: Whether the losses of single samples are kept too: points x samples in float64.
         """
         places = list(ts)
         again = recompute_statistics
         if again is not None and iter(again) is again:
             again = tuple(again)
-        found = []
-        for done, t in enumerate(places, 1):
-            params: Mapping[str, Tensor] = path(t)
-            if again is not None:
-                params = recompute(self.model, params, again, self.dtype)
-            found.append(self.evaluate(params))
-            if progress is not None:
-                progress(done, len(places))
+        scoring = Scoring(self.criterion, self.metrics, each)
+        found: list[Evaluation] = []
+        while len(found) < len(places):
+            block = self._block(path, places[len(found) :], again)
+            told = _Told(progress, len(found), len(block), len(places))
+            found += self._at(block, scoring, told)
+            told(1.0)
         return found
 
-    def _evaluate(
-        self, params: Mapping[str, Tensor], metrics: Mapping[str, Criterion] | None
-    ) -> Evaluation:
-        weights = weights_for(self.model, params, self.dtype)
-        device = next((t.device for t in weights.values()), torch.device("cpu"))
-        sums: dict[str, list[Tensor]] = {}
-        sizes: list[int] = []
-        with torch.no_grad(), evaluation_mode(self.model):
-            for index, batch in enumerate(self.batches):
-                inputs, targets = place(pair(batch, index), device, self.dtype)
-                for part, wanted in self._parts(inputs, targets):
-                    outputs = self._run(weights, part)
-                    sizes.append(len((tensors(part) or tensors(wanted))[0]))
-                    for name, value in self._scores(outputs, wanted, metrics).items():
-                        sums.setdefault(name, []).append(value)
-        if not sum(sizes):
-            raise BadInput("no samples to compute the loss on", "give at least one batch")
-        means = {name: _mean(values, sizes) for name, values in sums.items()}
-        return Evaluation(means.pop(""), means, sum(sizes))
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(self.model, self.dtype, self.micro_batch, self.memory, self.ranks)
 
-    def _scores(
-        self, outputs: Any, targets: Any, metrics: Mapping[str, Criterion] | None
-    ) -> dict[str, Tensor]:
-        """The loss, under the empty name, and the metrics of one step."""
-        try:
-            loss = torch.as_tensor(self.criterion(outputs, targets))
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            raise BadInput(
-                f"the criterion cannot compare outputs of shape {shape_text(outputs)} with targets "
-                f"of shape {shape_text(targets)}: {said(error)}",
-                "give targets, or a criterion, that fit the model's outputs",
-            ) from error
-        if loss.numel() != 1:
-            raise BadInput(
-                f"the criterion gives shape {tuple(loss.shape)}, expected one number",
-                "let it return the mean over the samples",
-            )
-        if metrics is None:
-            axis = _class_axis(outputs, targets)
-            metrics = {} if axis is None else {"accuracy": lambda o, t: _accuracy(o, t, axis)}
-        scores = {n: torch.as_tensor(metric(outputs, targets)) for n, metric in metrics.items()}
-        return {"": loss.reshape(())} | scores
+    def _weights(self, params: Mapping[str, Tensor]) -> Params:
+        return weights_for(self.model, params, self.dtype, self.device)
 
-    def _parts(self, inputs: Inputs, targets: Any) -> list[tuple[Inputs, Any]]:
-        """A batch in steps of ``micro_batch`` samples."""
-        every = tensors(inputs) + tensors(targets)
-        step = self.micro_batch
-        if step is None and self._images(inputs) and every[0].device.type == "cpu":
-            step = _IMAGES
-        total = len(every[0]) if every and every[0].dim() else 0
-        if step is None or step >= total or any(t.shape[:1] != (total,) for t in every):
-            return [(inputs, targets)]
-        starts = range(0, total, step)
-        return [(_cut(inputs, a, a + step), _cut(targets, a, a + step)) for a in starts]
+    def _block(
+        self,
+        path: Callable[[float], Mapping[str, Tensor]],
+        ts: Sequence[float],
+        again: Iterable[Batch] | None,
+    ) -> list[Params]:
+        """The weights at the first of ``ts``: at as many as the memory holds."""
+        block: list[Params] = []
+        for t in ts:
+            params: Mapping[str, Tensor] = path(t)
+            if again is not None:
+                params = recompute(self.model, params, again, self.dtype, self.ranks)
+            block.append(self._weights(params))
+            if (len(block) + 1) * weight(block[0]) > self.memory / 2:
+                break
+        return block
 
-    def _images(self, inputs: Inputs) -> bool:
-        """Whether a convolutional net gets images (N, channels, height, width)."""
-        return (
-            isinstance(inputs, Tensor)
-            and inputs.dim() == 4
-            and any(isinstance(module, nn.Conv2d) for module in self.model.modules())
-        )
+    def _at(
+        self,
+        points: Sequence[Params],
+        scoring: Scoring,
+        told: Callable[[float], None] = lambda _: None,
+    ) -> list[Evaluation]:
+        """What is scored, at points that are held together."""
+        own = [Totals() for _ in points]
 
-    def _run(self, weights: Params, inputs: Inputs) -> Any:
-        """The model's outputs; channels last, where it has convolutions and allows that."""
-        if self._contiguous or not isinstance(inputs, Tensor) or not self._images(inputs):
-            return run(self.model, weights, inputs)
-        try:
-            return run(self.model, weights, inputs.contiguous(memory_format=torch.channels_last))
-        except BadInput:  # as for a `view` that wants the usual order; remembered if that helps
-            outputs = run(self.model, weights, inputs)
-            self._contiguous.add(True)
-            return outputs
+        def visit(step: Step) -> None:
+            own[step.point].add(scoring.of(step))
+
+        self._engine.over(points, self.batches, visit, told)
+        found = []
+        parts = self.ranks.gather([totals.cpu() for totals in own])
+        for first, *others in zip(*parts, strict=True):
+            for other in others:
+                first.add(other)
+            found.append(_evaluation(scoring, first))
+        return found
 
 
-def _mean(values: Sequence[Tensor], sizes: Sequence[int]) -> float:
-    """The mean of ``values`` weighted by ``sizes``, in float64."""
-    wide = [float(value) for value in torch.stack([v.detach() for v in values]).tolist()]
-    if not all(map(math.isfinite, wide)):
-        return sum(wide)
-    return math.fsum(value * n for value, n in zip(wide, sizes, strict=True)) / sum(sizes)
+def _evaluation(scoring: Scoring, totals: Totals) -> Evaluation:
+    if not totals.samples:
+        raise BadInput("no samples to compute the loss on", "give at least one batch")
+    figures = scoring.figures(totals)
+    return Evaluation(figures.pop(LOSS), figures, totals.samples, totals.row)
 
 
-def _cut(tree: Any, start: int, stop: int) -> Any:
-    """Samples ``start`` to ``stop`` of every tensor in ``tree``."""
-    if isinstance(tree, Tensor):
-        return tree[start:stop]
-    if isinstance(tree, Mapping):
-        return {name: _cut(item, start, stop) for name, item in tree.items()}
-    if isinstance(tree, tuple | list):
-        return tuple(_cut(item, start, stop) for item in tree)
-    return tree
+class _Told:
+    """Passes on how much of a block is done as a number of points, each once."""
 
+    def __init__(self, progress: Progress | None, before: int, block: int, total: int) -> None:
+        self.progress, self.before, self.block, self.total = progress, before, block, total
+        self.passed = 0
 
-def _class_axis(outputs: Any, targets: Any) -> int | None:
-    """The dimension of ``outputs`` that holds the scores of the classes which ``targets`` index.
-
-    None where this is no classification. As in `cross_entropy` it is the first after the samples
-    where that fits, else the last.
-    """
-    if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
-        return None
-    whole = not targets.is_floating_point() and targets.dtype != torch.bool
-    if not whole or outputs.dim() != targets.dim() + 1 or outputs.dim() < 2:
-        return None
-    shape = tuple(outputs.shape)
-    axes = (1, outputs.dim() - 1)
-    fits = (d for d in axes if shape[:d] + shape[d + 1 :] == tuple(targets.shape))
-    return next(fits, None)
-
-
-def _accuracy(outputs: Tensor, targets: Tensor, axis: int) -> Tensor:
-    """The share of targets at which the largest score lies."""
-    return (outputs.argmax(axis) == targets).double().mean()
+    def __call__(self, share: float) -> None:
+        while self.passed < int(share * self.block + 1e-9):
+            self.passed += 1
+            if self.progress is not None:
+                self.progress(self.before + self.passed, self.total)

@@ -31,9 +31,12 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def weights_for(
-    model: nn.Module, params: Mapping[str, Tensor], dtype: torch.dtype | None = None
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
 ) -> dict[str, Tensor]:
-    """All that ``model`` needs to run at ``params``, on their device.
+    """All that ``model`` needs to run at ``params``, on ``device`` or else where they are.
 
     That is ``params``, in ``dtype`` where one is given and they are floating-point, and the buffers
     that are in no state dict, which come from the model.
@@ -44,7 +47,7 @@ def weights_for(
         ShapeMismatch: A tensor has another shape than the model's.
     """
     _check(model, params)
-    weights = {name: _cast(tensor, dtype) for name, tensor in params.items()}
+    weights = {name: _cast(tensor, dtype).to(device) for name, tensor in params.items()}
     device = next((t.device for t in weights.values()), torch.device("cpu"))
     state = model.state_dict(keep_vars=True)
     for name, buffer in model.named_buffers():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from isthmus.ground import BadInput, Params
+from isthmus.landscape.evaluation.ranks import Ranks
 from isthmus.landscape.running import Batch, evaluation_mode, pair, place, run, weights_for
 
 
@@ -18,6 +19,7 @@ def recompute_statistics(
     params: Mapping[str, Tensor],
     batches: Iterable[Batch],
     dtype: torch.dtype | None = None,
+    ranks: Ranks = Ranks(),
 ) -> Params:
     """``params`` with the running mean and variance of every BatchNorm estimated on ``batches``.
 
@@ -32,6 +34,7 @@ def recompute_statistics(
         params: Its parameters and buffers.
         batches: Pairs (inputs, targets); targets are ignored.
         dtype: Compute in this dtype; the statistics come back in their own.
+        ranks: Processes among which the batches are split, whole; all get the same.
 
     Raises:
         BadInput: There are no batches, or the model cannot take one.
@@ -49,14 +52,25 @@ def recompute_statistics(
     # The forward passes write into the fresh tensors, and into nothing of the caller's.
     weights = weights_for(model, result, dtype)
     device = next(iter(weights.values())).device
-    count = 0
+    own = 0
     with torch.no_grad(), evaluation_mode(model), _estimating(norms.values()):
-        for count, batch in enumerate(batches, 1):
-            run(model, weights, place(pair(batch, count - 1)[0], device, dtype))
+        for index, batch in enumerate(batches):
+            if index % ranks.count == ranks.rank:
+                run(model, weights, place(pair(batch, index)[0], device, dtype))
+                own += 1
+    fresh = {key: weights[key].cpu() for key in result if result[key] is not params[key]}
+    every = ranks.gather((own, fresh))
+    count = sum(batches for batches, _ in every)
     if not count:
         raise BadInput("no batches to estimate the statistics on", "give at least one batch")
-    fresh = [key for key in result if result[key] is not params[key]]
-    return result | {key: weights[key].to(params[key].dtype) for key in fresh}
+    return result | {key: _joined(key, every, count).to(params[key]) for key in fresh}
+
+
+def _joined(key: str, every: Sequence[tuple[int, Params]], count: int) -> Tensor:
+    """A statistic over the batches of all processes: their sum where it counts, else their mean."""
+    if len(every) == 1 or key.endswith("num_batches_tracked"):
+        return torch.stack([found[key] for _, found in every]).sum(0)
+    return torch.stack([found[key] * (own / count) for own, found in every]).sum(0)
 
 
 def _norms(model: nn.Module) -> dict[str, _BatchNorm]:

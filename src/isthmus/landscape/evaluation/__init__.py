@@ -1,0 +1,1 @@
+"""How the loss is computed at many points at once: shared work, memory, metrics, processes."""

@@ -1,0 +1,164 @@
+"""Running a model at many points on the same data: batches outside, points inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.ground import BadInput
+from isthmus.landscape.evaluation.memory import Footprint, Watch, step_size
+from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.samples import cut, length
+from isthmus.landscape.evaluation.sharing import Sharing
+from isthmus.landscape.running import Batch, Inputs, evaluation_mode, pair, place, run, tensors
+
+_PROBE = 4
+"""Samples on which a model is weighed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a model gives at one point for some samples of a batch."""
+
+    point: int
+    batch: int
+    start: int
+    samples: int
+    outputs: Any
+    targets: Any
+
+
+Told: TypeAlias = "Callable[[float], None]"
+"""Called with the share of the work that is done."""
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """How a model is run at many points: in which steps, with how much memory, by whom.
+
+    Args:
+        model: The module.
+        dtype: That of the inputs; None leaves theirs.
+        micro_batch: Samples a step; None chooses.
+        memory: Bytes for results; see `isthmus.landscape.Loss`.
+        ranks: The processes that share the samples.
+    """
+
+    model: nn.Module
+    dtype: torch.dtype | None = None
+    micro_batch: int | None = None
+    memory: int = 2**30
+    ranks: Ranks = Ranks()
+    _footprints: dict[Any, Footprint | None] = field(default_factory=dict, init=False, repr=False)
+    _contiguous: set[bool] = field(default_factory=set, init=False, repr=False)
+
+    def over(
+        self,
+        points: Sequence[Mapping[str, Tensor]],
+        batches: Iterable[Batch],
+        visit: Callable[[Step], None],
+        told: Told,
+    ) -> None:
+        """Visit every step of every batch at every point, without gradients, in evaluation mode.
+
+        Args:
+            points: Complete weights (`running.weights_for`), all on one device.
+            batches: Pairs (inputs, targets).
+            visit: Called with every step.
+            told: Called after it.
+
+        Raises:
+            BadInput: The data do not fit the model.
+        """
+        device = next((t.device for t in points[0].values()), torch.device("cpu"))
+        count = len(batches) if isinstance(batches, Sized) else None
+        sharing = Sharing(points, self.memory // 4) if len(points) > 1 else None
+        with torch.no_grad(), evaluation_mode(self.model):
+            for index, batch in enumerate(batches):
+                inputs, targets = place(pair(batch, index), device, self.dtype)
+                parts = list(self._parts(points[0], inputs, targets, index))
+                for number, (start, size, part, wanted) in enumerate(parts):
+                    laid = self._laid(part)
+                    if sharing is not None:
+                        sharing.begin(laid)
+                    for point, weights in enumerate(points):
+                        mode = sharing.at(point) if sharing is not None else nullcontext()
+                        outputs = self._run(weights, part, laid, mode)
+                        visit(Step(point, index, start, size, outputs, wanted))
+                        if sharing is not None and not point and not sharing.worth:
+                            sharing = None
+                        if count:
+                            done = number + (point + 1) / len(points)
+                            told((index + done / len(parts)) / count)
+
+    def _parts(
+        self, weights: Mapping[str, Tensor], inputs: Inputs, targets: Any, index: int
+    ) -> Iterator[tuple[int, int, Inputs, Any]]:
+        """(start, samples, inputs, targets) of the steps of this process on a batch."""
+        total = length(inputs, targets)
+        if total is None:  # it cannot be cut
+            if self.ranks.part(1, index) == slice(0, 1):
+                yield 0, len((tensors(inputs) or tensors(targets))[0]), inputs, targets
+            return
+        own = self.ranks.part(total, index)
+        step = self.micro_batch or self._step(weights, inputs, total)
+        for start in range(own.start, own.stop, step):
+            part = slice(start, min(start + step, own.stop))
+            whole = part == slice(0, total)
+            given = (inputs, targets) if whole else (cut(inputs, part), cut(targets, part))
+            yield start, part.stop - part.start, *given
+
+    def _step(self, weights: Mapping[str, Tensor], inputs: Inputs, total: int) -> int:
+        """Samples a step, from what a few of them need; learned once for inputs of this shape."""
+        held = tensors(inputs)
+        key = tuple((t.shape[1:], t.dtype) for t in held)
+        if total <= _PROBE or not held:
+            return max(1, total)
+        if key not in self._footprints:
+            self._footprints[key] = self._weighed(weights, self._laid(cut(inputs, slice(_PROBE))))
+        found = self._footprints[key]
+        return total if found is None else step_size(found, self.memory, held[0].device.type)
+
+    def _weighed(self, weights: Mapping[str, Tensor], inputs: Inputs) -> Footprint | None:
+        """What a sample needs; None where the model does not run on a few samples."""
+        try:
+            with Watch((*weights.values(), *tensors(inputs))) as watch:
+                run(self.model, weights, inputs)
+        except BadInput:  # the whole batch will say what is wrong
+            return None
+        return Footprint(watch.largest / _PROBE, watch.peak / _PROBE)
+
+    def _laid(self, inputs: Inputs) -> Inputs:
+        """Images channels last, where the model has convolutions and allows that."""
+        if (
+            not self._contiguous
+            and isinstance(inputs, Tensor)
+            and inputs.dim() == 4
+            and any(isinstance(module, nn.Conv2d) for module in self.model.modules())
+        ):
+            return inputs.contiguous(memory_format=torch.channels_last)
+        return inputs
+
+    def _run(
+        self,
+        weights: Mapping[str, Tensor],
+        given: Inputs,
+        laid: Inputs,
+        mode: AbstractContextManager[object],
+    ) -> Any:
+        """The model's outputs on inputs as they are laid or, where it cannot take that, given."""
+        try:
+            if laid is given or not self._contiguous:
+                with mode:
+                    return run(self.model, weights, laid)
+        except BadInput:  # as for a `view` that wants the usual order; remembered if that helps
+            if laid is given:
+                raise
+        outputs = run(self.model, weights, given)
+        self._contiguous.add(True)
+        return outputs

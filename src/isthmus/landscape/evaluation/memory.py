@@ -1,0 +1,76 @@
+"""How much is held at once: points of a path, samples of a step, shared results."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from isthmus.landscape.running import tensors
+
+_CACHE = 6 * 2**20
+"""Bytes of the largest result of a step that a CPU is fastest with (feasibility.md, section 6: 100
+images of a ResNet; measured again: between 2 and 12 MB there is no difference)."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that one sample needs: of the largest result, and of all that live at one time."""
+
+    largest: float
+    peak: float
+
+
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While this is on, the results of operators are weighed, but not what was ``there`` before."""
+
+    def __init__(self, there: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._users = {tensor.untyped_storage().data_ptr(): 1 for tensor in there}
+        self._live = self.peak = self.largest = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: nothing is compiled here, and to skip it torch would import its compiler."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run one operator and weigh what it gives."""
+        made = func(*args, **(kwargs or {}))
+        for tensor in tensors(made):
+            self._weigh(tensor)
+        return made
+
+    def _weigh(self, tensor: Tensor) -> None:
+        place, size = tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()
+        if not self._users.get(place):
+            self._users[place] = 0
+            self._live += size
+            self.largest = max(self.largest, size)
+        self._users[place] += 1
+        self.peak = max(self.peak, self._live)
+        weakref.finalize(tensor, self._drop, place, size)
+
+    def _drop(self, place: int, size: int) -> None:
+        self._users[place] -= 1
+        if not self._users[place]:
+            self._live -= size
+
+
+def step_size(footprint: Footprint, memory: int, device: str) -> int:
+    """Samples a step: a quarter of the memory at most, and what a CPU's cache likes."""
+    fits = memory / 4 / max(footprint.peak, 1)
+    if device == "cpu":
+        fits = min(fits, _CACHE / max(footprint.largest, 1))
+    return max(1, int(fits))
+
+
+def weight(params: Mapping[str, Tensor]) -> int:
+    """The bytes of all tensors together."""
+    return sum(t.numel() * t.element_size() for t in params.values())
