@@ -1,6 +1,7 @@
 """The loss over parameter space: paths through it, and the barriers on them."""
 
 from isthmus.landscape.barriers import Barrier, barrier
+from isthmus.landscape.enclosures import certify
 from isthmus.landscape.loss import Evaluation, Loss
 from isthmus.landscape.orbit_paths import OrbitPath
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
@@ -18,5 +19,6 @@ __all__ = [
     "Polygon",
     "Reversed",
     "barrier",
+    "certify",
     "recompute_statistics",
 ]

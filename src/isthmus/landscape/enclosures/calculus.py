@@ -1,0 +1,142 @@
+"""What the rules are made of: sums, products, means, functions, and what lies between two lines.
+
+A product of affine forms has a term in s². As s² lies in [0, 1], half of its coefficient goes to
+the centre and half of the absolute value to the radius.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from isthmus.landscape.enclosures.curves import Curve, Smooth
+from isthmus.landscape.enclosures.enclosure import Enclosure
+from isthmus.landscape.enclosures.rounding import SLACK, TINY, room
+
+Product = Callable[[Tensor, Tensor], Tensor]
+Map = Callable[[Tensor], Tensor]
+
+
+def add(x: Enclosure, y: Enclosure, factor: float = 1.0) -> Enclosure:
+    """x + factor·y, with broadcasting."""
+    if x.slope is None and y.slope is None:
+        slope = None
+    else:
+        slope = x.tilt + factor * y.tilt
+    size = x.extent + abs(factor) * y.extent
+    radius = (1 + room()) * (x.error + abs(factor) * y.error) + room() * size
+    return Enclosure(x.centre + factor * y.centre, slope, radius)
+
+
+def scale(x: Enclosure, factor: float) -> Enclosure:
+    """factor·x, for a number that is taken as it is."""
+    slope = None if x.slope is None else factor * x.slope
+    radius = abs(factor) * ((1 + room()) * x.error + room() * x.extent) + TINY
+    return Enclosure(factor * x.centre, slope, radius)
+
+
+def multiply(x: Enclosure, y: Enclosure) -> Enclosure:
+    """x·y, number by number, with broadcasting."""
+    return bilinear(torch.mul, x, y, 1)
+
+
+def bilinear(product: Product, x: Enclosure, y: Enclosure, terms: int) -> Enclosure:
+    """``product(x, y)``, for a product that is linear in both and sums ``terms`` products.
+
+    ``product`` must not have coefficients of its own but zeros and ones, so that products of
+    absolute values bound those of the numbers.
+    """
+    centre = product(x.centre, y.centre)
+    slope: Tensor | None = None
+    bend: Tensor | None = None
+    if x.slope is not None:
+        slope = product(x.slope, y.centre)
+    if y.slope is not None:
+        other = product(x.centre, y.slope)
+        slope = other if slope is None else slope.add_(other)
+    if x.slope is not None and y.slope is not None:
+        bend = product(x.slope, y.slope).mul_(0.5)
+        centre = centre.add_(bend)
+    radius = _product_error(product, x, y, room(terms))
+    return Enclosure(centre, slope, radius if bend is None else radius.add_(bend.abs_()))
+
+
+def _product_error(product: Product, x: Enclosure, y: Enclosure, rounding: float) -> Tensor:
+    """The radius of a product without its term in s², rounding of all four products included.
+
+    With |x| <= X + Rx and |y| <= Y + Ry it is X·Ry + Rx·(Y + Ry) + rounding·(X + Rx)·(Y + Ry).
+    Where y has no radius, Ry is `SLACK`·Y, and one product does; so for x.
+    """
+    grow = 1 + 2 * SLACK
+    if y.radius is None:
+        found = product(grow * x.error + 2 * (SLACK + rounding) * x.extent, y.extent)
+    elif x.radius is None:
+        found = product(x.extent, grow * y.error + 2 * (SLACK + rounding) * y.extent)
+    else:
+        whole = y.extent + y.error
+        found = product(x.extent, y.error + 2 * rounding * whole)
+        found = found + product(grow * x.error, whole)
+    return (1 + 2 * rounding) * found + TINY
+
+
+def average(apply: Map, x: Enclosure, terms: int) -> Enclosure:
+    """``apply(x)``, for a linear map with coefficients >= 0 that sums ``terms`` numbers."""
+    rounding = 2 * room(terms)
+    radius = (1 + rounding) * apply(x.error) + rounding * apply(x.extent) + TINY
+    return Enclosure(apply(x.centre), None if x.slope is None else apply(x.slope), radius)
+
+
+def between(low: Tensor, low_slope: Tensor, top: Tensor, top_slope: Tensor) -> Enclosure:
+    """Of what lies above low + s·low_slope and below top + s·top_slope.
+
+    The bound from above is kept as it is, up to rounding.
+    """
+    bottom = low - (low_slope - top_slope).abs()
+    size = low.abs() + low_slope.abs() + top.abs() + top_slope.abs()
+    radius = ((top - bottom) / 2).clamp(min=0) + room() * size
+    return Enclosure((top + bottom) / 2, top_slope, radius + TINY)
+
+
+def centred(x: Enclosure, dims: list[int]) -> Enclosure:
+    """x less its mean over ``dims``: the remainder of the mean counts once, not twice."""
+    n = max(1, math.prod(x.shape[dim] for dim in dims))
+    mean = average(lambda t: t.mean(dims, keepdim=True), x, n)
+    made = add(x, mean, -1.0)
+    assert made.radius is not None
+    return Enclosure(made.centre, made.slope, made.radius - (2 / n) * (1 - room(n)) * x.error)
+
+
+def enclose(curve: Curve, x: Enclosure, floor: float = -math.inf) -> Enclosure:
+    """``curve`` of x: a line over the range of x, and half of what the function leaves over it.
+
+    For ReLU this is the parallelogram around the triangle. Where x may leave the domain of the
+    function, the radius is infinite.
+
+    Args:
+        curve: The function.
+        x: What it is taken of.
+        floor: What x is known not to fall below.
+    """
+    low, high = x.range()
+    domain = curve.domain if isinstance(curve, Smooth) else -math.inf
+    low, high = low.clamp(min=floor), high.clamp(min=floor)
+    outside = low <= domain
+    low, high = torch.where(outside, domain + 1.0, low), torch.where(outside, domain + 1.0, high)
+    steep = curve.slope(low, high)
+    least, most = curve.residue(low, high, steep)
+    spread = (most - least) / 2 + _rounding(curve, low, high, steep)
+    radius = (1 + room()) * (steep.abs() * x.error + spread) + TINY
+    radius = torch.where(outside, math.inf, radius)
+    slope = None if x.slope is None else steep * x.slope
+    return Enclosure(steep * x.centre + (most + least) / 2, slope, radius)
+
+
+def _rounding(curve: Curve, low: Tensor, high: Tensor, steep: Tensor) -> Tensor:
+    """What the values at the ends, and the sums with them, may be wrong by."""
+    ends = low.abs() + high.abs()
+    return room() * (
+        2 * (1 + steep.abs()) * ends + curve.value(low).abs() + curve.value(high).abs()
+    )
