@@ -26,9 +26,11 @@ def add(x: Enclosure, y: Enclosure, factor: float = 1.0) -> Enclosure:
         slope = None
     else:
         slope = x.tilt + factor * y.tilt
-    size = x.extent + abs(factor) * y.extent
+    centre = x.centre + factor * y.centre
+    made = Enclosure(centre, slope)
+    size = made.extent if abs(factor) == 1 else made.extent + abs(factor) * y.extent
     radius = (1 + room()) * (x.error + abs(factor) * y.error) + room() * size
-    return Enclosure(x.centre + factor * y.centre, slope, radius)
+    return Enclosure(centre, slope, radius)
 
 
 def scale(x: Enclosure, factor: float) -> Enclosure:
@@ -47,21 +49,21 @@ def bilinear(product: Product, x: Enclosure, y: Enclosure, terms: int) -> Enclos
     """``product(x, y)``, for a product that is linear in both and sums ``terms`` products.
 
     ``product`` must not have coefficients of its own but zeros and ones, so that products of
-    absolute values bound those of the numbers.
+    absolute values bound those of the numbers. With p and q the products at s = 1 and -1, and m
+    that of the slopes, the product of the affine parts is (p + q)/2 - m + s·(p - q)/2 + s²·m.
     """
-    centre = product(x.centre, y.centre)
-    slope: Tensor | None = None
-    bend: Tensor | None = None
-    if x.slope is not None:
-        slope = product(x.slope, y.centre)
-    if y.slope is not None:
-        other = product(x.centre, y.slope)
-        slope = other if slope is None else slope.add_(other)
-    if x.slope is not None and y.slope is not None:
-        bend = product(x.slope, y.slope).mul_(0.5)
-        centre = centre.add_(bend)
-    radius = _product_error(product, x, y, room(terms))
-    return Enclosure(centre, slope, radius if bend is None else radius.add_(bend.abs_()))
+    radius = _product_error(product, x, y, 2 * room(terms))
+    if x.slope is None or y.slope is None:
+        centre = product(x.centre, y.centre)
+        if x.slope is not None:
+            return Enclosure(centre, product(x.slope, y.centre), radius)
+        return Enclosure(centre, y.slope if y.slope is None else product(x.centre, y.slope), radius)
+    right = product(x.centre + x.slope, y.centre + y.slope)
+    left = product(x.centre - x.slope, y.centre - y.slope)
+    bend = product(x.slope, y.slope).mul_(0.5)
+    slope = (right - left).mul_(0.5)
+    centre = right.add_(left).mul_(0.5).sub_(bend)
+    return Enclosure(centre, slope, radius.add_(bend.abs_()))
 
 
 def _product_error(product: Product, x: Enclosure, y: Enclosure, rounding: float) -> Tensor:
