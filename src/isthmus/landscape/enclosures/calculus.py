@@ -111,7 +111,7 @@ def centred(x: Enclosure, dims: list[int]) -> Enclosure:
     return Enclosure(made.centre, made.slope, made.radius - (2 / n) * (1 - room(n)) * x.error)
 
 
-def enclose(curve: Curve, x: Enclosure, floor: float = -math.inf) -> Enclosure:
+def enclose(curve: Curve, x: Enclosure, floor: Tensor | float = -math.inf) -> Enclosure:
     """``curve`` of x: a line over the range of x, and half of what the function leaves over it.
 
     For ReLU this is the parallelogram around the triangle. Where x may leave the domain of the

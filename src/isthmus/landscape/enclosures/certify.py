@@ -25,7 +25,7 @@ def certify(
     relative: float = 0.0,
     points: int = 25,
     intervals: int = 8,
-    work: int = 512,
+    work: int = 1024,
     memory: float = 1e9,
     progress: Progress | None = None,
 ) -> Certificate:
@@ -156,7 +156,7 @@ class _Above:
         tops = [found.top(s) - self.chord(t, high=False) for s, t in ts]
         upper = max(math.inf if math.isnan(top) else top for top in tops)
         lower = found.bottom(0) - self.chord(where.centre, high=True)
-        return Piece(where, upper, lower, where.centre, 2 * found.radius)
+        return Piece(where, upper, lower, where.centre, found.radius)
 
     def _between(self, where: Interval) -> Between:
         weights: Any = enclosed(self._a, self._b, where)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from isthmus.landscape.enclosures.intervals import Interval
 from isthmus.landscape.enclosures.rounding import NARROWEST
 
-_MOST_PIECES = 8
+_FEW_PIECES, _MOST_PIECES = 3, 8
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Piece:
         upper: A bound of the function on all of it.
         lower: What the function reaches at ``at`` at least.
         at: A t of the interval.
-        excess: How much too high ``upper`` may be for what the enclosure leaves open.
+        excess: How much of ``upper`` the enclosure's remainder is.
     """
 
     where: Interval
@@ -94,8 +94,8 @@ def refine(
 
 
 def _parts(piece: Piece, aim: float) -> int:
-    """How many parts should bring a piece below the aim; two where that cannot be reckoned."""
+    """How many parts should bring a piece below the aim; a few where that cannot be reckoned."""
     target = aim - (piece.upper - piece.excess)
     if not math.isfinite(piece.excess) or target <= 0:
-        return 2
+        return _FEW_PIECES
     return min(_MOST_PIECES, max(2, math.ceil(math.sqrt(piece.excess / target))))

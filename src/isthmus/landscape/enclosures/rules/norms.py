@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from isthmus.ground import UnknownOperator
 from isthmus.landscape.enclosures.calculus import add, average, centred, enclose, multiply
 from isthmus.landscape.enclosures.enclosure import Enclosure, lift
+from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.enclosures.rules import functions
 from isthmus.landscape.enclosures.rules.arithmetic import count
 from isthmus.landscape.enclosures.table import encloses
@@ -31,7 +36,7 @@ def batch_norm(
             "keep running statistics, which evaluation mode takes",
         )
     like = next(t for t in (x, weight, running_var) if isinstance(t, Enclosure))
-    factor = _inverse_root(lift(running_var, like), eps)
+    factor = _inverse_root(lift(running_var, like), eps, -math.inf)
     if weight is not None:
         factor = multiply(factor, lift(weight, like))
     shift = multiply(lift(running_mean, like), factor)
@@ -78,15 +83,38 @@ def _last(shape: list[int]) -> list[int]:
 
 
 def _normalised(x: Enclosure, dims: list[int], eps: float) -> Enclosure:
-    """x divided by the root of its mean square."""
-    squares = enclose(functions.SQUARE, x)
-    power = average(lambda t: t.mean(dims, keepdim=True), squares, count(x, dims))
-    return multiply(x, _inverse_root(power, eps))
+    """x divided by the root r of its mean square and eps.
+
+    First the affine part alone. With a remainder e of root mean square E, r changes by at most E,
+    as it is a norm, so x / r by at most (|e| + |x / r|·E) / r, with r the least that it can become;
+    and no number of x / r exceeds the root of how many there are.
+    """
+    n = count(x, dims)
+    affine = Enclosure(x.centre, x.slope)
+    least = _least_power(affine, dims) + eps
+    power = average(lambda t: t.mean(dims, keepdim=True), enclose(functions.SQUARE, affine), n)
+    made = multiply(affine, _inverse_root(power, eps, least))
+    moved = ((1 + room(n)) * x.error.square().mean(dims, keepdim=True)).sqrt()
+    root = torch.maximum(least.sqrt() - moved, torch.full_like(least, eps).sqrt())
+    size = (made.extent + made.error).clamp(max=math.sqrt(n))
+    change = torch.minimum((x.error + size * moved) / root, size + math.sqrt(n))
+    return Enclosure(made.centre, made.slope, made.error + (1 + room(n)) * change)
 
 
-def _inverse_root(power: Enclosure, eps: float) -> Enclosure:
-    """1 / sqrt(power + eps), for what is not negative."""
-    return enclose(functions.RSQRT, add(power, lift(eps, power)), floor=eps)
+def _least_power(x: Enclosure, dims: list[int]) -> Tensor:
+    """The least mean square of an affine x: v + 2cs + ws² is least at s = -c / w."""
+    v, c, w = (
+        (a * b).mean(dims, keepdim=True)
+        for a, b in ((x.centre, x.centre), (x.centre, x.tilt), (x.tilt, x.tilt))
+    )
+    spare = room(count(x, dims)) * (v + 2 * c.abs() + w)
+    s = torch.where(w > 0, -c / w, -c.sign()).clamp(-1, 1)
+    return (v + 2 * c * s + w * s**2 - 4 * spare).clamp(min=0)
+
+
+def _inverse_root(power: Enclosure, eps: float, least: Tensor | float) -> Enclosure:
+    """1 / sqrt(power + eps), for what with eps is known not to fall below ``least``."""
+    return enclose(functions.RSQRT, add(power, lift(eps, power)), floor=least)
 
 
 def _gained(x: Enclosure, weight: Any, bias: Any) -> Enclosure:
