@@ -24,7 +24,7 @@ def certify(
     tolerance: float = 1e-3,
     relative: float = 0.0,
     points: int = 25,
-    intervals: int = 8,
+    intervals: int = 16,
     work: int = 1024,
     memory: float = 1e9,
     progress: Progress | None = None,
