@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from isthmus.landscape.enclosures.curves import Curve, Smooth
+from isthmus.landscape.enclosures.curves import Curve
 from isthmus.landscape.enclosures.enclosure import Enclosure
 from isthmus.landscape.enclosures.rounding import SLACK, TINY, room
 
@@ -122,23 +122,12 @@ def enclose(curve: Curve, x: Enclosure, floor: Tensor | float = -math.inf) -> En
         x: What it is taken of.
         floor: What x is known not to fall below.
     """
-    low, high = x.range()
-    domain = curve.domain if isinstance(curve, Smooth) else -math.inf
-    low, high = low.clamp(min=floor), high.clamp(min=floor)
-    outside = low <= domain
-    low, high = torch.where(outside, domain + 1.0, low), torch.where(outside, domain + 1.0, high)
-    steep = curve.slope(low, high)
-    least, most = curve.residue(low, high, steep)
-    spread = (most - least) / 2 + _rounding(curve, low, high, steep)
-    radius = (1 + room()) * (steep.abs() * x.error + spread) + TINY
-    radius = torch.where(outside, math.inf, radius)
-    slope = None if x.slope is None else steep * x.slope
-    return Enclosure(steep * x.centre + (most + least) / 2, slope, radius)
-
-
-def _rounding(curve: Curve, low: Tensor, high: Tensor, steep: Tensor) -> Tensor:
-    """What the values at the ends, and the sums with them, may be wrong by."""
-    ends = low.abs() + high.abs()
-    return room() * (
-        2 * (1 + steep.abs()) * ends + curve.value(low).abs() + curve.value(high).abs()
-    )
+    low, high = (end.clamp(min=floor) for end in x.range())
+    outside = low <= curve.domain
+    low, high = (torch.where(outside, curve.domain + 1.0, end) for end in (low, high))
+    strip = curve.over(low, high)
+    spread = (strip.most - strip.least) / 2 + room() * strip.size
+    radius = (1 + room()) * (strip.slope.abs() * x.error + spread) + TINY
+    slope = None if x.slope is None else strip.slope * x.slope
+    centre = strip.slope * x.centre + (strip.most + strip.least) / 2
+    return Enclosure(centre, slope, torch.where(outside, math.inf, radius))

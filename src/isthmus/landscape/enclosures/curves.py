@@ -1,10 +1,10 @@
-"""Bounds of what a function of one variable leaves over a line: f(y) - slope·y on [low, high]."""
+"""Functions of one variable, and strips in which they lie over an interval."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,20 +15,33 @@ from isthmus.landscape.enclosures.rounding import room
 Function = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class Strip:
+    """Where a function lies over [low, high]: slope·y + least <= f(y) <= slope·y + most.
+
+    Attributes:
+        slope: Of the strip; that of the chord, or near to it.
+        least: The lower edge.
+        most: The upper edge.
+        size: The absolute values that were added up, by which rounding counts.
+    """
+
+    slope: Tensor
+    least: Tensor
+    most: Tensor
+    size: Tensor
+
+
 class Curve(Protocol):
     """A function that can be enclosed."""
 
     @property
-    def value(self) -> Function:
-        """The function."""
+    def domain(self) -> float:
+        """It is defined above this."""
         ...
 
-    def slope(self, low: Tensor, high: Tensor) -> Tensor:
-        """A good slope of a line over [low, high]; any is allowed."""
-        ...
-
-    def residue(self, low: Tensor, high: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounds of f(y) - slope·y for y in [low, high], from below and from above."""
+    def over(self, low: Tensor, high: Tensor) -> Strip:
+        """A strip around it over [low, high], but for rounding."""
         ...
 
 
@@ -38,24 +51,21 @@ class Bent:
 
     value: Function
     kinks: tuple[float, ...]
+    domain: float = -math.inf
 
-    def slope(self, low: Tensor, high: Tensor) -> Tensor:
-        """The chord's; the function's own where the interval is a point."""
+    def over(self, low: Tensor, high: Tensor) -> Strip:
+        """Its residue is least and largest at the ends or at kinks: elsewhere it is linear."""
+        ends = self.value(low), self.value(high)
         width = high - low
-        return torch.where(
-            width > 0, (self.value(high) - self.value(low)) / width, torch.zeros_like(low)
-        )
-
-    def residue(self, low: Tensor, high: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """At the ends and at the kinks between them: elsewhere it is linear."""
-        at_low, at_high = self.value(low) - slope * low, self.value(high) - slope * high
-        least, most = torch.minimum(at_low, at_high), torch.maximum(at_low, at_high)
+        slope = torch.where(width > 0, (ends[1] - ends[0]) / width, 0.0)
+        strip = _through(low, high, ends, slope)
+        least, most = strip.least, strip.most
         for kink in self.kinks:
             inside = (low < kink) & (kink < high)
-            there = self.value(torch.full_like(low, kink)) - slope * kink
+            there = self.value(low.new_full((), kink)) - slope * kink
             least = torch.where(inside, torch.minimum(least, there), least)
             most = torch.where(inside, torch.maximum(most, there), most)
-        return least, most
+        return replace(strip, least=least, most=most)
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Smooth:
         second_turns: So for ``second``; between them it is monotone.
         first_range: Bounds of ``first`` instead of its turns, for one that turns for ever.
         second_range: So for ``second``.
-        domain: Where it is defined: above this.
+        domain: It is defined above this.
     """
 
     value: Function
@@ -82,29 +92,38 @@ class Smooth:
     second_range: tuple[float, float] | None = None
     domain: float = -math.inf
 
-    def slope(self, low: Tensor, high: Tensor) -> Tensor:
-        """The chord's; the derivative in the middle where rounding would blur that."""
-        width = high - low
-        middle = self.first(low + width / 2)
-        fine = width > 1e-6 * (1 + low.abs() + high.abs())
-        return torch.where(fine, (self.value(high) - self.value(low)) / width, middle)
-
-    def residue(self, low: Tensor, high: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    def over(self, low: Tensor, high: Tensor) -> Strip:
         """From the second derivative, or from the first where that says more.
 
         With g = f - slope·y and f'' in [m, M], g - M(y - low)(y - high)/2 is concave, so g lies at
         most max(M, 0)·width²/8 below its lower end; so above with -m. With f' in [a, b], g rises at
         most at b - slope from the one end and at most at slope - a towards it from the other.
         """
-        at_low, at_high = self.value(low) - slope * low, self.value(high) - slope * high
+        ends = self.value(low), self.value(high)
         width = high - low
-        least, most = _spread(self.second, low, high, self.second_turns, self.second_range)
+        fine = width > 1e-6 * (1 + low.abs() + high.abs())  # else rounding would blur the chord
+        slope = torch.where(fine, (ends[1] - ends[0]) / width, self.first(low + width / 2))
+        strip = _through(low, high, ends, slope)
+        m, most = _spread(self.second, low, high, self.second_turns, self.second_range)
         a, b = _spread(self.first, low, high, self.first_turns, self.first_range)
         down, up = (slope - a).clamp(min=0), (b - slope).clamp(min=0)
-        roof = torch.where(down + up > 0, down * up * width / (down + up), torch.zeros_like(low))
+        roof = torch.where(down + up > 0, down * up * width / (down + up), 0.0)
         below = torch.minimum(most.clamp(min=0) * width**2 / 8, roof)
-        above = torch.minimum((-least).clamp(min=0) * width**2 / 8, roof)
-        return torch.minimum(at_low, at_high) - below, torch.maximum(at_low, at_high) + above
+        above = torch.minimum((-m).clamp(min=0) * width**2 / 8, roof)
+        return replace(
+            strip,
+            least=strip.least - below,
+            most=strip.most + above,
+            size=strip.size + below + above,
+        )
+
+
+def _through(low: Tensor, high: Tensor, ends: tuple[Tensor, Tensor], slope: Tensor) -> Strip:
+    """The strip through both ends."""
+    lines = slope * low, slope * high
+    residues = ends[0] - lines[0], ends[1] - lines[1]
+    size = (1 + slope.abs()) * (low.abs() + high.abs()) + ends[0].abs() + ends[1].abs()
+    return Strip(slope, torch.minimum(*residues), torch.maximum(*residues), size)
 
 
 def _spread(
@@ -119,12 +138,12 @@ def _spread(
     A turn is known to twelve digits; there the function is flat, so that its value is exact.
     """
     if known is not None:
-        return torch.full_like(low, known[0]), torch.full_like(low, known[1])
+        return low.new_full((), known[0]), low.new_full((), known[1])
     ends = function(low), function(high)
     least, most = torch.minimum(*ends), torch.maximum(*ends)
     for turn in turns:
         inside = (low <= turn + 1e-9) & (high >= turn - 1e-9)
-        there = function(torch.full_like(low, turn))
+        there = function(low.new_full((), turn))
         least = torch.where(inside, torch.minimum(least, there), least)
         most = torch.where(inside, torch.maximum(most, there), most)
     spare = room() * (1 + least.abs() + most.abs())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ class Enclosure(Tensor):
     ) -> None:
         self.centre, self.slope, self.radius, self.shared = centre, slope, radius, False
 
-    @property
+    @cached_property
     def extent(self) -> Tensor:
         """The largest absolute value of the affine part."""
         return self.centre.abs() if self.slope is None else self.centre.abs() + self.slope.abs()
@@ -107,6 +108,7 @@ def _write(func: Any, target: Any, found: Enclosure) -> Enclosure:
         raise _refusal(func, "it writes into a tensor that does not depend on the parameters")
     if target.shared or target.shape != found.shape:
         raise _refusal(func, "it writes into a view")
+    target.__dict__.pop("extent", None)
     target.centre, target.slope, target.radius = found.centre, found.slope, found.radius
     return target
 
