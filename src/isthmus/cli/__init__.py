@@ -8,6 +8,7 @@ from isthmus.cli import (
     align,
     barrier,
     canonical,
+    certify,
     connect,
     demo,
     discover,
@@ -26,6 +27,7 @@ for _verb in (
     distance.distance,
     canonical.canonical,
     barrier.barrier,
+    certify.certify,
     merge.merge,
     recheck.recheck,
 ):

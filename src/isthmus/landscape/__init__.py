@@ -24,6 +24,7 @@ from isthmus.landscape.curves import (
     simplexes,
     star,
 )
+from isthmus.landscape.enclosures import certify
 from isthmus.landscape.evaluation.bootstrap import Bootstrap, Interval
 from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy, Metric
 from isthmus.landscape.evaluation.ranks import Ranks, ranks
@@ -68,6 +69,7 @@ __all__ = [
     "barrier",
     "bend",
     "bend_on_spheres",
+    "certify",
     "chord_bound",
     "function_length",
     "layerwise",
