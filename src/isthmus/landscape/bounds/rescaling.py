@@ -113,8 +113,8 @@ def least_permuted_midpoint(
 ) -> float:
     """The smallest loss at the middle of the line, over all permutations of the rescaled copy.
 
-    Proposition 5.4: even so it grows like ``m²ᵏ``, where ``W₂ P σ(Z)`` vanishes for no permutation P.
-    Found by trying all.
+    Proposition 5.4: even so it grows like ``m²ᵏ``, where ``W₂ P σ(Z)`` is never zero. Found by
+    trying all permutations.
 
     Args:
         second: W₂, ``(outputs, units)``.
@@ -145,8 +145,8 @@ def distance_to_fibre(first: Tensor, second: Tensor, stretch: float) -> float:
     """A lower bound of how far the middle of a line is from all factorisations of a product.
 
     Proposition 5.5, explicit: the middle of ``(W₁/β, β W₂)`` and ``(β W₁, W₂/β)`` is
-    ``(c W₁, c W₂)`` with ``c = (β + 1/β) / 2``; its distance from ``{(V₁, V₂): V₂ V₁ = W₂ W₁}``, the larger of those
-    of both parts, is at least this: about c ‖W₂ W₁‖ / (‖W₁‖ + ‖W₂‖).
+    ``(c W₁, c W₂)`` with ``c = (β + 1/β) / 2``; its distance from ``{(V₁, V₂): V₂ V₁ =
+    W₂ W₁}``, the larger of those of both parts, is at least this: about c ‖W₂ W₁‖ / (‖W₁‖ + ‖W₂‖).
 
     Args:
         first: W₁.
