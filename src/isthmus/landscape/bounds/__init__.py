@@ -1,3 +1,7 @@
 """Bounds that are theorems: of chords of curves, of rescaled pairs."""
 
 from isthmus.landscape.bounds.chord import chord_bound as chord_bound
+from isthmus.landscape.bounds.rescaling import Rescaling as Rescaling
+from isthmus.landscape.bounds.rescaling import distance_to_fibre as distance_to_fibre
+from isthmus.landscape.bounds.rescaling import largest_rescaled_barrier as largest_rescaled_barrier
+from isthmus.landscape.bounds.rescaling import least_permuted_midpoint as least_permuted_midpoint
