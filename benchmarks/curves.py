@@ -23,12 +23,15 @@ KINDS = ("mlp", "cnn", "gpt")
 STEPS = {"mlp": 1000, "cnn": 200, "gpt": 200}
 """Of every curve, at effort 1: some minutes for all on one core."""
 
+SHOWN = {"mlp": 2000, "cnn": 500}
+"""The images of either part of the data that barriers are measured on."""
+
 
 def main(words: list[str]) -> None:
     """Train what is not there, then a table of paths and a table of costs for each kind."""
     parser = options(__doc__, runs=25)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--points", type=int, default=13, help="of the barrier")
+    parser.add_argument("--points", type=int, default=11, help="of the barrier")
     parser.add_argument("--effort", type=float, default=1.0, help="what steps are multiplied with")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="paths that contain one of these")
     parser.add_argument("--no-costs", action="store_true", help="leave the second table out")
@@ -78,7 +81,7 @@ def _image_pair(kind: str) -> Pair:
     x, y = x[: recipe.images], y[: recipe.images]
     test = models.pictures(recipe.data, recipe.pixels, "test")
     symmetry = discover(one, x[:2])
-    shown = recipe.shown
+    shown = SHOWN[kind]
     looks = {
         "train": Loss(one, batches(x[:shown], y[:shown], 100), F.cross_entropy),
         "test": Loss(one, batches(test[0][:shown], test[1][:shown], 100), F.cross_entropy),

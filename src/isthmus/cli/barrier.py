@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ import isthmus.alignment as alignment
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
+from isthmus.cli.curves import CURVES, Bending, base
 from isthmus.cli.inputs import Example, example_for, load_checkpoint, load_data, load_model
 from isthmus.cli.options import (
     BatchOption,
@@ -31,12 +33,16 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_barriers, show_warnings
 from isthmus.ground import BadInput, Params, closest
-from isthmus.landscape import AbstractPath, Line, Loss, OrbitPath
+from isthmus.landscape import AbstractPath, Barrier, Line, Loss, OrbitPath
 from isthmus.landscape import barrier as measure
 from isthmus.report.measuring import criterion, has_statistics
 from isthmus.testing.datasets import Dataset, batches
 
-_PATHS = ("line", "aligned", "orbit")
+_PATHS = ("line", "aligned", "orbit", *CURVES)
+_PATHS_HELP = (
+    "Some of line, aligned, orbit, and the curves that are trained first: bezier, polygon, spline, "
+    "elastic, or aligned-bezier and so on to aligned B; joined by commas."
+)
 
 
 @verb
@@ -45,9 +51,7 @@ def barrier(
     b: CheckpointB,
     model: ModelOption,
     data: NeededDataOption,
-    paths: Annotated[
-        str, typer.Option("--paths", help="Some of line, aligned, orbit, joined by commas.")
-    ] = "line,aligned",
+    paths: Annotated[str, typer.Option("--paths", help=_PATHS_HELP)] = "line,aligned",
     split: Annotated[Split, typer.Option("--split", help="The part of the data.")] = Split.TEST,
     points: PointsOption = 25,
     example: ExampleOption = None,
@@ -55,6 +59,16 @@ def barrier(
     restarts: RestartsOption = 0,
     batch_size: BatchOption = 1000,
     repair: RepairOption = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps of a curve.")] = 2000,
+    bends: Annotated[int, typer.Option("--bends", min=1, help="Points between its ends.")] = 1,
+    step_size: Annotated[
+        int, typer.Option("--step-size", min=1, help="Training samples in one such step.")
+    ] = 128,
+    rate: Annotated[float, typer.Option("--rate", min=0.0, help="Its learning rate.")] = 1e-3,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Keep the training here, and go on from there."),
+    ] = None,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
@@ -66,20 +80,41 @@ def barrier(
     wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
     statistics = batches(dataset.x_train, dataset.y_train, batch_size)[:5] if wanted else None
     loss = Loss(module, _batches(dataset, split, batch_size), criterion)
+    training = Loss(module, batches(dataset.x_train, dataset.y_train, step_size), criterion)
+    bending = Bending(training, steps, bends, rate, seed, keep)
     method = alignment.WeightMatching(restarts=restarts)
-    found = {}
     with screen.progress("barrier") as step:
         step("aligning", 0, points * len(names))
         lines = _paths(names, start, end, module, example_for(example, dataset), method, seed)
-        for number, (name, path) in enumerate(lines.items()):
-
-            def tell(done: int, _: int, name: str = name, number: int = number) -> None:
-                step(f"the {name} path", number * points + done, points * len(names))
-
-            again = None if name == "orbit" else statistics
-            found[name] = measure(loss, path, points, again, tell)
+        found = _measured(names, lines, bending, loss, points, statistics, step)
     show_barriers({split.value: found})
     return Outcome({split.value: {name: value.to_json() for name, value in found.items()}})
+
+
+def _measured(
+    names: Sequence[str],
+    lines: Mapping[str, AbstractPath],
+    bending: Bending,
+    loss: Loss,
+    points: int,
+    statistics: Sequence[tuple[Tensor, Tensor]] | None,
+    step: screen.Step,
+) -> dict[str, Barrier]:
+    """The barrier on every path, curves trained before."""
+    found = {}
+    for number, name in enumerate(names):
+
+        def train(done: int, total: int, name: str = name) -> None:
+            step(f"training the {name} path", done, total)
+
+        def tell(done: int, _: int, name: str = name, number: int = number) -> None:
+            step(f"the {name} path", number * points + done, points * len(names))
+
+        path = lines[base(name)]
+        path = bending(name, path, train) if name in CURVES else path
+        again = None if name == "orbit" else statistics
+        found[name] = measure(loss, path, points, again, tell)
+    return found
 
 
 def _names(paths: str) -> list[str]:
@@ -113,15 +148,14 @@ def _paths(
     method: alignment.WeightMatching,
     seed: int,
 ) -> dict[str, AbstractPath]:
-    """The paths asked for; B is aligned only if one needs it."""
-    if set(names) == {"line"}:
+    """The paths that are asked for or bent; B is aligned only if one needs it."""
+    if {base(name) for name in names} == {"line"}:
         return {"line": Line(a, b)}
     symmetry = discovery.discover(module, example)
     show_warnings(symmetry)
     fit = alignment.align(b, to=a, symmetry=symmetry, method=method, seed=seed)
-    every: dict[str, AbstractPath] = {
+    return {
         "line": Line(a, b),
         "aligned": Line(a, fit.params),
         "orbit": OrbitPath(symmetry, fit.element, b).reversed(),
     }
-    return {name: every[name] for name in names}

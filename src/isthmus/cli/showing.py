@@ -18,6 +18,14 @@ _NAMES = {
     "aligned": "straight, A to aligned B",
     "home": "orbit, aligned B to B",
     "orbit": "orbit, aligned B to B",
+    "bezier": "Bézier, A to B",
+    "polygon": "polygon, A to B",
+    "spline": "spline, A to B",
+    "elastic": "elastic band, A to B",
+    "aligned-bezier": "Bézier, A to aligned B",
+    "aligned-polygon": "polygon, A to aligned B",
+    "aligned-spline": "spline, A to aligned B",
+    "aligned-elastic": "elastic band, A to aligned B",
 }
 _MODELS = {"a": "A", "b": "B", "merged": "merged"}
 

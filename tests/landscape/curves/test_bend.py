@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 
 from isthmus.ground import BadCheckpoint, BadInput, NotFinite, UnknownName, distance, params_of
 from isthmus.landscape import Line, Loss, barrier
-from isthmus.landscape.curves import Bezier, NaturalSpline, PolygonalChain, Training, bend
+from isthmus.landscape.curves import Bezier, Curve, NaturalSpline, PolygonalChain, Training, bend
 from isthmus.testing.training import seeded
 
 
@@ -66,6 +67,23 @@ def test_a_step_is_that_of_an_optimiser_on_the_weighted_gradient(pair):
     assert drawn == [1]
 
 
+@pytest.mark.parametrize("shape", [Bezier(1), Bezier(4), NaturalSpline(3)])
+def test_it_begins_as_the_curve_that_meets_the_path(pair, shape):
+    """So the training of a curve may go on with the curve itself."""
+    loss, a, b = pair
+    generator = torch.Generator().manual_seed(0)
+    middle = [
+        {n: t + 0.1 * torch.randn(t.shape, generator=generator) for n, t in point.items()}
+        for point in (Line(a, b)(k / (shape.bends + 1)) for k in range(1, shape.bends + 1))
+    ]
+    path = Curve(shape, [a, *middle, b])
+    still = Training(partial(torch.optim.SGD, lr=0.0))
+    found = bend(path, loss, shape, steps=1, training=still)
+    for point, wanted in zip(found.points, path.points, strict=True):
+        for name in wanted:
+            torch.testing.assert_close(point[name], wanted[name], rtol=1e-4, atol=1e-4)
+
+
 def test_the_same_seed_gives_the_same_curve(normed_pair):
     loss, a, b = normed_pair
     first, same, other = (
@@ -115,7 +133,8 @@ def test_a_checkpoint_of_another_training_is_refused(pair, tmp_path):
     file = tmp_path / "state.pt"
     kept = Training(checkpoint=file)
     bend(Line(a, b), loss, steps=3, training=kept)
-    for changed in ({"seed": 1}, {"steps": 4}, {"shape": PolygonalChain()}):
+    others = {"shape": PolygonalChain()}, {"training": replace(kept, optimiser=FAST.optimiser)}
+    for changed in ({"seed": 1}, {"steps": 4}, *others):
         with pytest.raises(BadInput, match="holds the state of another training; delete it, or"):
             bend(Line(a, b), loss, **{"steps": 3, "training": kept, **changed})
     file.write_bytes(b"nothing")
@@ -160,8 +179,8 @@ def test_only_the_chosen_parameters_are_trained(pair):
     assert [tuple(t.shape) for t in seen] == [(4, 12), (4,)] * 2
     for k in (1, 2):
         start = Line(a, b)(k / 3)
-        assert torch.equal(curve.points[k]["0.weight"], start["0.weight"])
-        assert not torch.equal(curve.points[k]["2.weight"], start["2.weight"])
+        torch.testing.assert_close(curve.points[k]["0.weight"], start["0.weight"])
+        assert not torch.allclose(curve.points[k]["2.weight"], start["2.weight"])
 
 
 def test_samples_of_a_batch(pair):
@@ -220,6 +239,9 @@ def test_clear_errors(pair):
     wild = Training(partial(torch.optim.SGD, lr=1e30))
     with pytest.raises(NotFinite, match=r"the loss at step \d+ of 20 is (nan|inf); .* lower rate"):
         bend(Line(a, b), loss, steps=20, training=wild)
+    odd = Loss(loss.model, [(x, y[:5]) for x, y in loss.batches], loss.criterion)
+    with pytest.raises(BadInput, match=r"outputs of shape \(40, 4\) with targets of shape \(5,\)"):
+        bend(Line(a, b), odd, steps=1)
     with pytest.raises(BadInput, match="steps is 0, expected at least 1"):
         bend(Line(a, b), loss, steps=0)
     with pytest.raises(BadInput, match="no parameter is trained"):

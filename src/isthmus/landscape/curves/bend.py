@@ -28,12 +28,12 @@ def bend(
 ) -> Curve:
     """The curve between the ends of ``path`` with the least mean loss, t uniform in [0, 1].
 
-    The points between the ends begin as points of ``path`` at equal steps, and every step moves
-    them down the loss of one batch at one random t (Garipov et al. 2018, eq. 2). The model is
-    trained as any other: in training mode, with the batches of ``loss``, whose samples should be
-    as many as a training step wants. Its own weights and mode stay as they are. Statistics of
-    BatchNorm that the inner points get are averages over the training; recompute them where the
-    loss of a BatchNorm net is looked at (`Loss.along`).
+    It begins as the curve that meets ``path`` at equal steps of t, and every step moves the points
+    between the ends down the loss of one batch at one random t (Garipov et al. 2018, eq. 2). The
+    model is trained as any other: in training mode, with the batches of ``loss``, whose samples
+    should be as many as a training step wants. Its own weights and mode stay as they are.
+    Statistics of BatchNorm that the inner points get are averages over the training; recompute
+    them where the loss of a BatchNorm net is looked at (`Loss.along`).
 
     Args:
         path: t in [0, 1] to Params; where it is a path, its ends are those it joins (`ends`).

@@ -56,7 +56,7 @@ class Shape(ABC):
         """What its curves are called."""
 
     def task(self, loss: Loss, points: ControlPoints, steps: int) -> CurveTask:
-        """The training of ``points`` for the mean loss along the curve, t uniform."""
+        """The training of the curve through ``points``, for the mean loss along it."""
         return _Mean(loss, points, self)
 
 
@@ -162,11 +162,14 @@ class CurveTask(Task):
 
 
 class _Mean(CurveTask):
-    """The mean loss along a curve, t uniform."""
+    """The mean loss along a curve, t uniform; it begins as the curve through the points given."""
 
     def __init__(self, loss: Loss, points: ControlPoints, shape: Shape) -> None:
         super().__init__(loss, points)
         self._shape = shape
+        last = shape.bends + 1
+        passed = torch.stack([shape.weights(k / last) for k in range(last + 1)])
+        points.matrix.copy_(torch.linalg.inv(passed).to(points.matrix) @ points.matrix)
 
     @property
     def words(self) -> str:

@@ -62,7 +62,9 @@ class _Run:
 
     def steps(self) -> Iterator[int]:
         """Makes one step at a time, and counts; begins where a kept state ends."""
-        keeper = Keeper(self.training.checkpoint, self.task, self.total, self.seed)
+        words = f"{self.task.words} {self.total} {self.seed} {self.training.samples} "
+        words += f"{type(self.optimiser).__name__} {self.optimiser.defaults}"
+        keeper = Keeper(self.training.checkpoint, self.task.points, words)
         kept = keeper.load()
         if kept is not None:
             self._restore(kept)

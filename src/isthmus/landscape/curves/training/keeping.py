@@ -10,7 +10,7 @@ import torch
 
 from isthmus.ground import BadCheckpoint, BadInput, atomic_write
 from isthmus.ground.writing import StrPath
-from isthmus.landscape.curves.training.task import Task
+from isthmus.landscape.curves.training.points import ControlPoints
 
 
 class Keeper:
@@ -18,17 +18,16 @@ class Keeper:
 
     Args:
         file: Where; None keeps nothing.
-        task: What is trained: its points as they begin tell one training from another.
-        steps: The steps in all.
-        seed: The seed.
+        points: What is trained: with the words, they tell one training from another.
+        words: All else that must be the same when a training goes on.
     """
 
-    def __init__(self, file: StrPath | None, task: Task, steps: int, seed: int) -> None:
+    def __init__(self, file: StrPath | None, points: ControlPoints, words: str) -> None:
         self.file = None if file is None else Path(file)
         if self.file is not None:
-            words = f"{task.words} {steps} {seed} {task.points.trained} {list(task.points.parts)}"
-            digest = hashlib.sha256(words.encode())
-            digest.update(task.points.matrix.cpu().numpy().data)
+            names = f"{words} {points.trained} {points.parameters} {list(points.parts)}"
+            digest = hashlib.sha256(names.encode())
+            digest.update(points.matrix.cpu().numpy().data)
             self.digest = digest.hexdigest()
 
     def load(self) -> dict[str, Any] | None:
@@ -52,7 +51,7 @@ class Keeper:
         if not isinstance(kept, dict) or kept.pop("digest", "") != self.digest:
             raise BadInput(
                 f"{self.file} holds the state of another training",
-                "delete it, or give the points, shape, steps and seed that it was made with",
+                "delete it, or give the path, the steps and all options that it was made with",
             )
         return kept
 

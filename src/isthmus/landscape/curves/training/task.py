@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isthmus.ground import BadInput
 from isthmus.landscape.curves.training.points import ControlPoints
 from isthmus.landscape.loss import Loss
-from isthmus.landscape.running import Batch
+from isthmus.landscape.running import Batch, said, shape_text
 
 
 class Task(ABC):
@@ -40,7 +41,15 @@ class Task(ABC):
     def objective(self, batch: Batch) -> Tensor:
         """What the step minimises, where the model stands: the criterion on the batch."""
         inputs, targets = batch
-        value: Tensor = self.loss.criterion(self.points.outputs(inputs), targets)
+        outputs = self.points.outputs(inputs)
+        try:
+            value: Tensor = self.loss.criterion(outputs, targets)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise BadInput(
+                f"the criterion cannot compare outputs of shape {shape_text(outputs)} with targets "
+                f"of shape {shape_text(targets)}: {said(error)}",
+                "give targets, or a criterion, that fit the model's outputs in training mode",
+            ) from error
         return value
 
     def adjust(self, value: Tensor) -> None:
