@@ -31,9 +31,7 @@ def at(t):
 def loss_of(function, x=None, micro_batch=None):
     x = torch.ones(4, dtype=torch.float64) if x is None else x
     data = [(x, torch.zeros_like(x))]
-    return Loss(
-        Weight(), data, lambda out, _: function(out).mean(), {}, micro_batch=micro_batch
-    )
+    return Loss(Weight(), data, lambda out, _: function(out).mean(), {}, micro_batch=micro_batch)
 
 
 @pytest.mark.parametrize("tolerance", [0.1, 1e-2, 1e-4])
@@ -87,7 +85,9 @@ def test_a_criterion_that_looks_at_numbers_is_called_for_every_sample():
 def test_a_criterion_that_is_no_mean_is_refused():
     x = torch.arange(4.0, dtype=torch.float64)
     loss = Loss(Weight(), [(x, x)], lambda o, _: o.sum(), {})
-    with pytest.raises(BadInput, match=r"single samples have the mean 1\.5, but the criterion give"):
+    with pytest.raises(
+        BadInput, match=r"single samples have the mean 1\.5, but the criterion give"
+    ):
         loss.along(at, [1.0], each=True)
 
 

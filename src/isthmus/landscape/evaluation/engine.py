@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -77,21 +77,20 @@ class Engine:
         """
         device = next((t.device for t in points[0].values()), torch.device("cpu"))
         count = len(batches) if isinstance(batches, Sized) else None
-        sharing = Sharing(points, self.memory // 4) if len(points) > 1 else None
-        with torch.no_grad(), evaluation_mode(self.model):
+        watched = len(points) > 1
+        sharing = Sharing(points if watched else (), self.memory // 4)
+        with torch.no_grad(), evaluation_mode(self.model), closing(sharing):
             for index, batch in enumerate(batches):
                 inputs, targets = place(pair(batch, index), device, self.dtype)
                 parts = list(self._parts(points[0], inputs, targets, index))
                 for number, (start, size, part, wanted) in enumerate(parts):
                     laid = self._laid(part)
-                    if sharing is not None:
-                        sharing.begin(laid)
+                    sharing.begin(laid)
                     for point, weights in enumerate(points):
-                        mode = sharing.at(point) if sharing is not None else nullcontext()
+                        mode = sharing.at(point) if watched else nullcontext()
                         outputs = self._run(weights, part, laid, mode)
                         visit(Step(point, index, start, size, outputs, wanted))
-                        if sharing is not None and not point and not sharing.worth:
-                            sharing = None
+                        watched = watched and (point > 0 or sharing.worth)
                         if count:
                             done = number + (point + 1) / len(points)
                             told((index + done / len(parts)) / count)

@@ -49,9 +49,7 @@ def mean_of(function: Criterion, what: str, outputs: Any, targets: Any) -> Tenso
     return value.reshape(()).double()
 
 
-def each_of(
-    criterion: Criterion, outputs: Any, targets: Any, samples: int, loss: Tensor
-) -> Tensor:
+def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int, loss: Tensor) -> Tensor:
     """The loss of every sample on its own, float64 of shape (samples,).
 
     Args:

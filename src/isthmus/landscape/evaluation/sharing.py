@@ -47,6 +47,8 @@ _DEPTH = 16
 """Multiplications for one output that cost about as much as adding one direction (measured)."""
 _WATCHING = 1e6
 """Multiplications that cost about as much as watching one operator (measured)."""
+_LEAST = 1e7
+"""A product of fewer multiplications is not worth finding out how its factors move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,12 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: dict[int, _Known] = {}
         for tensor in tensors(inputs):
             self._note(tensor)
+
+    def close(self) -> None:
+        """Let go of the points and of all that was kept."""
+        self.begin(())
+        self._names.clear()
+        self._trajectories = Trajectories(())
 
     def at(self, point: int) -> Sharing:
         """This mode, for a run at the point of this number."""
@@ -203,6 +211,8 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _product(self, func: Any, args: tuple[Any, ...]) -> Tensor | None:
         """A product of what stands still with what moves, as a sum of products that are kept."""
         product = _PRODUCTS[func]
+        if _depth(func, args) * _outputs(func, args) < _LEAST:
+            return None
         left, right = self._of(args[product.left]), self._of(args[product.right])
         if left is None or right is None or left.still == right.still:
             return None
@@ -252,6 +262,15 @@ def _depth(func: Any, args: tuple[Any, ...]) -> int:
     if product.bare is _aten.convolution.default:
         return int(args[1][0].numel())
     return int(args[product.left].shape[-1])
+
+
+def _outputs(func: Any, args: tuple[Any, ...]) -> int:
+    """About how many numbers a product gives."""
+    product = _PRODUCTS[func]
+    left, right = args[product.left], args[product.right]
+    if product.bare is _aten.convolution.default:
+        return int(left.numel() // left.shape[1] * right.shape[0])
+    return int(left.numel() // left.shape[-1] * right.shape[-1])
 
 
 def _work(func: Any, args: Any, outputs: Sequence[Tensor]) -> float:
