@@ -15,7 +15,7 @@ from isthmus.ground import BadInput, Params, Result
 from isthmus.landscape.evaluation.engine import Engine, Step
 from isthmus.landscape.evaluation.memory import weight
 from isthmus.landscape.evaluation.metrics import Criterion, Metric
-from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.ranks import ALONE, Ranks
 from isthmus.landscape.evaluation.scores import LOSS, Scoring, Totals
 from isthmus.landscape.running import Batch, weights_for, weights_like
 from isthmus.landscape.statistics import recompute_statistics as recompute
@@ -89,7 +89,7 @@ class Loss:
     micro_batch: int | None = None
     memory: int = 2**30
     device: torch.device | None = None
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         if iter(self.batches) is self.batches:  # a generator would be empty the second time

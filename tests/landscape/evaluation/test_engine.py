@@ -83,6 +83,21 @@ class Writes(nn.Module):
         return self.fc(y + z.sqrt_()) + z[:, :1]
 
 
+class Twice(nn.Module):
+    """Makes the same thing twice, and writes into one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 4)
+
+    def forward(self, x):
+        one, two = torch.zeros(20, dtype=x.dtype), torch.zeros(20, dtype=x.dtype)
+        three, four = x.exp(), x.exp()
+        one += 1
+        three += 1
+        return self.fc(x * two + four / three + one)
+
+
 class Random(nn.Module):
     """What looks constant is drawn anew at every run."""
 
@@ -94,7 +109,7 @@ class Random(nn.Module):
         return self.fc(x + torch.rand_like(x))
 
 
-MODELS = {"mlp": mlp, "conv": Convolutional, "tokens": Tokens, "writes": Writes}
+MODELS = {"mlp": mlp, "conv": Convolutional, "tokens": Tokens, "writes": Writes, "twice": Twice}
 
 
 def inputs_for(name, samples):
@@ -296,4 +311,5 @@ def test_interruption_leaves_the_model_and_gradients_as_they_were():
 
     with pytest.raises(KeyboardInterrupt):
         Loss(model, batches, F.cross_entropy).along(Line(a, b), TS, progress=stop)
-    assert model.training and torch.is_grad_enabled()
+    assert model.training
+    assert torch.is_grad_enabled()

@@ -77,7 +77,8 @@ def test_every_sample_goes_to_one_process(count, samples):
 def test_alone_there_is_one_rank(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with ranks() as alone:
-        assert alone == Ranks(0, 1) and alone.first
+        assert alone == Ranks(0, 1)
+        assert alone.first
         assert alone.gather("own") == ["own"]
 
 
@@ -89,7 +90,7 @@ def test_processes_that_cannot_find_each_other_are_refused(monkeypatch):
     with (
         pytest.raises(
             BadInput,
-            match="WORLD_SIZE is 2, but MASTER_ADDR, MASTER_PORT is not set; start the processes by",
+            match="WORLD_SIZE is 2, but MASTER_ADDR, MASTER_PORT is not set; start the processes",
         ),
         ranks(),
     ):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from isthmus.ground import BadInput
 from isthmus.landscape.evaluation.memory import Footprint, Watch, step_size
-from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.ranks import ALONE, Ranks
 from isthmus.landscape.evaluation.samples import cut, length
 from isthmus.landscape.evaluation.sharing import Sharing
 from isthmus.landscape.running import Batch, Inputs, evaluation_mode, pair, place, run, tensors
@@ -53,7 +53,7 @@ class Engine:
     dtype: torch.dtype | None = None
     micro_batch: int | None = None
     memory: int = 2**30
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
     _footprints: dict[Any, Footprint | None] = field(default_factory=dict, init=False, repr=False)
     _contiguous: set[bool] = field(default_factory=set, init=False, repr=False)
 
