@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -31,9 +32,7 @@ def at(t):
 def loss_of(function, x=None, micro_batch=None):
     x = torch.ones(4, dtype=torch.float64) if x is None else x
     data = [(x, torch.zeros_like(x))]
-    return Loss(
-        Weight(), data, lambda out, _: function(out).mean(), {}, micro_batch=micro_batch
-    )
+    return Loss(Weight(), data, lambda out, _: function(out).mean(), {}, micro_batch=micro_batch)
 
 
 @pytest.mark.parametrize("tolerance", [0.1, 1e-2, 1e-4])
@@ -49,10 +48,11 @@ def test_the_top_is_found_to_the_tolerance(tolerance, top):
     low, high = max(place - 1, 0), min(place + 1, len(found.ts) - 1)
     assert found.ts[high] - found.ts[low] <= tolerance
     assert found.height == max(above) >= coarse.height
-    assert set(coarse.ts) <= set(found.ts) == set(sorted(found.ts))
+    assert set(coarse.ts) <= set(found.ts)
+    assert list(found.ts) == sorted(found.ts)
     assert abs(found.at - top) <= tolerance
     assert seen[-1][0] == seen[-1][1]
-    assert all(a < b for (a, _), (b, _) in zip(seen, seen[1:], strict=False))
+    assert all(a < b for (a, _), (b, _) in pairwise(seen))
 
 
 def test_a_loss_that_is_not_finite_is_not_refined_and_has_no_interval():
@@ -87,7 +87,7 @@ def test_a_criterion_that_looks_at_numbers_is_called_for_every_sample():
 def test_a_criterion_that_is_no_mean_is_refused():
     x = torch.arange(4.0, dtype=torch.float64)
     loss = Loss(Weight(), [(x, x)], lambda o, _: o.sum(), {})
-    with pytest.raises(BadInput, match=r"single samples have the mean 1\.5, but the criterion give"):
+    with pytest.raises(BadInput, match=r"single samples have the mean 1\.5, but the criter"):
         loss.along(at, [1.0], each=True)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json as json_format
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -71,9 +72,10 @@ def _perform(function: Callable[P, Outcome], /, *args: P.args, **kwargs: P.kwarg
             )
         claim(Path(target), force=force, inputs=others)
     output = sys.stdout
-    with _human_output(target), screen.warnings_as_lines():
+    first = int(os.environ.get("RANK", "0")) == 0  # under torchrun, only one process speaks
+    with _human_output(target) if first else _silence(), screen.warnings_as_lines():
         outcome = function(*args, **kwargs)
-    if isinstance(target, str):
+    if isinstance(target, str) and first:
         text = json_format.dumps(outcome.data, indent=2, allow_nan=False) + "\n"
         if target == "-":
             output.write(text)
@@ -89,6 +91,16 @@ def _human_output(json: object) -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     else:
+        yield
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         yield
 
 

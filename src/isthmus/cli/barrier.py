@@ -33,7 +33,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_barriers, show_warnings
 from isthmus.ground import BadInput, Params, closest
-from isthmus.landscape import AbstractPath, Barrier, Line, Loss, OrbitPath
+from isthmus.landscape import AbstractPath, Barrier, Line, Loss, OrbitPath, ranks
 from isthmus.landscape import barrier as measure
 from isthmus.report.measuring import criterion, has_statistics
 from isthmus.testing.datasets import Dataset, batches
@@ -72,18 +72,23 @@ def barrier(
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
-    """Measure the barrier on paths from A to B, with or without aligning B first."""
+    """Measure the barrier on paths from A to B, with or without aligning B first.
+
+    Under torchrun, the processes share the samples.
+    """
     names = _names(paths)
     module = load_model(model)
     start, end = load_checkpoint(a, module), load_checkpoint(b, module)
     dataset = load_data(data)
     wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
     statistics = batches(dataset.x_train, dataset.y_train, batch_size)[:5] if wanted else None
-    loss = Loss(module, _batches(dataset, split, batch_size), criterion)
-    training = Loss(module, batches(dataset.x_train, dataset.y_train, step_size), criterion)
-    bending = Bending(training, steps, bends, rate, seed, keep)
     method = alignment.WeightMatching(restarts=restarts)
-    with screen.progress("barrier") as step:
+    training = Loss(module, batches(dataset.x_train, dataset.y_train, step_size), criterion)
+    with ranks() as processes, screen.progress("barrier") as step:
+        loss = Loss(module, _batches(dataset, split, batch_size), criterion, ranks=processes)
+        # Every process trains the same curve; one of them keeps it.
+        kept = keep if processes.first else None
+        bending = Bending(training, steps, bends, rate, seed, kept)
         step("aligning", 0, points * len(names))
         lines = _paths(names, start, end, module, example_for(example, dataset), method, seed)
         found = _measured(names, lines, bending, loss, points, statistics, step)

@@ -15,9 +15,9 @@ from isthmus.ground import BadInput, Params, Result
 from isthmus.landscape.evaluation.engine import Engine, Step
 from isthmus.landscape.evaluation.memory import weight
 from isthmus.landscape.evaluation.metrics import Criterion, Metric
-from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.ranks import ALONE, Ranks
 from isthmus.landscape.evaluation.scores import LOSS, Scoring, Totals
-from isthmus.landscape.running import Batch, weights_for
+from isthmus.landscape.running import Batch, weights_for, weights_like
 from isthmus.landscape.statistics import recompute_statistics as recompute
 
 Progress: TypeAlias = "Callable[[int, int], None]"
@@ -35,9 +35,7 @@ class Evaluation(Result):
     loss: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     samples: int = 0
-    each: Tensor | None = field(
-        default=None, repr=False, compare=False, metadata={"json": False}
-    )
+    each: Tensor | None = field(default=None, repr=False, compare=False, metadata={"json": False})
 
     @property
     def finite(self) -> bool:
@@ -91,7 +89,7 @@ class Loss:
     micro_batch: int | None = None
     memory: int = 2**30
     device: torch.device | None = None
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         if iter(self.batches) is self.batches:  # a generator would be empty the second time
@@ -153,6 +151,7 @@ class Loss:
             told = _Told(progress, len(found), len(block), len(places))
             found += self._at(block, scoring, told)
             told(1.0)
+            del block  # before the next is made
         return found
 
     @cached_property
@@ -174,7 +173,10 @@ class Loss:
             params: Mapping[str, Tensor] = path(t)
             if again is not None:
                 params = recompute(self.model, params, again, self.dtype, self.ranks)
-            block.append(self._weights(params))
+            first = block[0] if block else None
+            block.append(
+                weights_like(self.model, params, first) if first else self._weights(params)
+            )
             if (len(block) + 1) * weight(block[0]) > self.memory / 2:
                 break
         return block

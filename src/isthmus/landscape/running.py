@@ -56,6 +56,20 @@ def weights_for(
     return weights
 
 
+def weights_like(
+    model: nn.Module, params: Mapping[str, Tensor], first: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """`weights_for` at ``params`` as at ``first``, which were made by that: dtype, device, buffers.
+
+    Where names and shapes are those of ``first``, the model is not asked again.
+    """
+    alike = all(n in first and t.shape == first[n].shape for n, t in params.items())
+    hidden = {name: tensor for name, tensor in first.items() if name not in params}
+    if not alike or any(name in model.state_dict(keep_vars=True) for name in hidden):
+        _check(model, params)
+    return hidden | {name: tensor.to(first[name]) for name, tensor in params.items()}
+
+
 def _check(model: nn.Module, params: Mapping[str, Tensor]) -> None:
     alias = aliases(model)
     state = model.state_dict(keep_vars=True)

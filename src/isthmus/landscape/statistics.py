@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from isthmus.ground import BadInput, Params
-from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.ranks import ALONE, Ranks
 from isthmus.landscape.running import Batch, evaluation_mode, pair, place, run, weights_for
 
 
@@ -19,7 +19,7 @@ def recompute_statistics(
     params: Mapping[str, Tensor],
     batches: Iterable[Batch],
     dtype: torch.dtype | None = None,
-    ranks: Ranks = Ranks(),
+    ranks: Ranks = ALONE,
 ) -> Params:
     """``params`` with the running mean and variance of every BatchNorm estimated on ``batches``.
 

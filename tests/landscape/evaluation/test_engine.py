@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
+
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from isthmus.ground import params_of
-from isthmus.landscape import Line, Loss, Polygon, recompute_statistics
+from isthmus.ground import BadInput, params_of
+from isthmus.landscape import Line, Loss, Polygon
+from isthmus.landscape.evaluation import sharing
+from isthmus.landscape.evaluation.memory import Footprint, step_size
 from isthmus.landscape.evaluation.sharing import Sharing
-from isthmus.landscape.running import run, weights_for
+from isthmus.landscape.evaluation.trajectories import follow
+from isthmus.landscape.running import run
+
+
+@pytest.fixture(autouse=True)
+def even_small_work(monkeypatch):
+    """Share whatever can be shared."""
+    monkeypatch.setattr(Sharing, "worth", True)
+    monkeypatch.setattr(sharing, "_LEAST", 0)
+    monkeypatch.setattr(sharing, "_DEPTH", 1)
+
 
 TS = [0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0]
 
@@ -67,6 +83,21 @@ class Writes(nn.Module):
         return self.fc(y + z.sqrt_()) + z[:, :1]
 
 
+class Twice(nn.Module):
+    """Makes the same thing twice, and writes into one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 4)
+
+    def forward(self, x):
+        one, two = torch.zeros(20, dtype=x.dtype), torch.zeros(20, dtype=x.dtype)
+        three, four = x.exp(), x.exp()
+        one += 1
+        three += 1
+        return self.fc(x * two + four / three + one)
+
+
 class Random(nn.Module):
     """What looks constant is drawn anew at every run."""
 
@@ -78,7 +109,7 @@ class Random(nn.Module):
         return self.fc(x + torch.rand_like(x))
 
 
-MODELS = {"mlp": mlp, "conv": Convolutional, "tokens": Tokens, "writes": Writes}
+MODELS = {"mlp": mlp, "conv": Convolutional, "tokens": Tokens, "writes": Writes, "twice": Twice}
 
 
 def inputs_for(name, samples):
@@ -150,8 +181,7 @@ def wild(a, b):
 
 @pytest.mark.parametrize("path", [Line, polygon, bezier, one_layer, wild])
 @pytest.mark.parametrize("name", MODELS)
-def test_shared_work_changes_nothing(name, path, monkeypatch):
-    monkeypatch.setattr(Sharing, "worth", True)
+def test_shared_work_changes_nothing(name, path):
     model, a, b, batches = case(name)
     way = path(a, b)
     loss = Loss(model, batches, F.cross_entropy, micro_batch=5)
@@ -159,7 +189,7 @@ def test_shared_work_changes_nothing(name, path, monkeypatch):
     assert [one.loss for one in loss.along(way, TS)] == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(list(MODELS)),
     ts=st.lists(st.floats(0, 1), min_size=1, max_size=9),
@@ -172,7 +202,114 @@ def test_any_points_steps_and_memory(name, ts, micro_batch, memory, seed):
     line = Line(a, b)
     loss = Loss(model, batches, F.cross_entropy, micro_batch=micro_batch, memory=memory)
     expected = straightforward(model, [line(t) for t in ts], batches)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Sharing, "worth", True)
-        found = [one.loss for one in loss.along(line, ts)]
+    found = [one.loss for one in loss.along(line, ts)]
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+class Count(TorchDispatchMode):
+    """Counts the operators that really run."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.found[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def counted(name, path, samples=8):
+    """How often each operator runs for all of `TS` on one batch."""
+    model, a, b, batches = case(name, samples=samples)
+    with Count() as count:
+        Loss(model, batches[:1], F.cross_entropy, {}, micro_batch=samples).along(path(a, b), TS)
+    return count.found
+
+
+@pytest.mark.parametrize(
+    ("path", "products"), [(Line, 2), (bezier, 3), (polygon, 3), (wild, len(TS))]
+)
+def test_the_first_layer_is_computed_once_for_each_direction_and_one_more(path, products):
+    found = counted("mlp", path)
+    assert found["mm"] + found["addmm"] == products + len(TS)
+
+
+def test_all_in_front_of_the_first_layer_that_moves_is_computed_once():
+    found = counted("mlp", one_layer)
+    assert found["relu"] == 1
+    assert found["mm"] + found["addmm"] == 1 + 2  # the second layer is affine in t then
+
+
+def test_nothing_is_shared_that_is_drawn_or_written_to():
+    torch.manual_seed(0)
+    model = Random().double()
+    x = torch.randn(5, 20).double()
+    params = [params_of(model) for _ in range(4)]
+    mode = Sharing(params, 10**9)
+    mode.begin(x)
+    with torch.no_grad():
+        outputs = []
+        for k in range(4):
+            with mode.at(k):
+                outputs.append(run(model, params[k], x))
+    assert all(not torch.equal(outputs[0], other) for other in outputs[1:])
+
+
+def test_what_moves_too_wildly_or_too_coarsely_is_left_alone():
+    base, step = torch.randn(40, 50), torch.randn(40, 50)
+    line = [base + t * step for t in TS]
+    found = follow(line)
+    assert len(found.directions) == 1
+    for tensor, (weight,) in zip(line, found.coefficients, strict=True):
+        torch.testing.assert_close(found.origin + weight * found.directions[0], tensor)
+    bent = [tensor.clone() for tensor in line]
+    bent[3][17, 23] += 1e-3  # one entry of 2000, at one point
+    assert follow(bent) is None
+    bent[3][17, 23] = torch.nan
+    assert follow(bent) is None
+    assert follow([tensor.half() for tensor in line]) is None
+    assert follow(line[:3]) is None  # three products for three points
+    assert follow([(base + t).sin() for t in TS]).directions  # sin, cos: two directions
+    assert follow([(base * t).sin() for t in TS]) is None
+
+
+def test_a_step_holds_what_the_memory_and_the_cache_do():
+    small = Footprint(largest=1000, peak=4000)
+    assert step_size(small, 2**30, "cuda") == 2**28 // 4000
+    assert step_size(small, 2**30, "cpu") == 6 * 2**20 // 1000
+    assert step_size(small, 4 * 4000 * 7, "cpu") == 7
+    assert step_size(small, 1, "cpu") == 1
+
+
+def test_points_are_held_within_the_memory():
+    model, a, b, batches = case("mlp")
+    size = sum(t.numel() * t.element_size() for t in a.values())
+    held, most = [], []
+
+    def path(t):
+        point = Line(a, b)(t)
+        held.append(weakref.ref(point["0.weight"]))
+        most.append(sum(ref() is not None for ref in held))
+        return point
+
+    Loss(model, batches, F.cross_entropy, memory=2 * 3 * size + 1).along(path, TS)
+    assert max(most) <= 4  # three, and the next while those are let go
+    assert len(held) == len(TS)
+
+
+def test_memory_must_be_positive():
+    with pytest.raises(BadInput, match="memory is 0, expected at least 1; give it in bytes"):
+        Loss(nn.Identity(), [(torch.zeros(1), 0)], F.mse_loss, memory=0)
+
+
+def test_interruption_leaves_the_model_and_gradients_as_they_were():
+    model, a, b, batches = case("conv")
+    model.train()
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Loss(model, batches, F.cross_entropy).along(Line(a, b), TS, progress=stop)
+    assert model.training
+    assert torch.is_grad_enabled()

@@ -27,7 +27,7 @@ def test_accuracy_by_class(micro_batch):
     hit = SCORES.argmax(1) == TARGETS
     assert list(found) == ["class 0", "class 1", "class 2"]  # no target is of class 3
     for k in range(3):
-        assert found[f"class {k}"] == pytest.approx(float(hit[TARGETS == k].double().mean()))
+        assert found[f"class {k}"] == pytest.approx(float(hit[k == TARGETS].double().mean()))
 
 
 @pytest.mark.parametrize("micro_batch", [None, 1, 7])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from isthmus.ground import BadInput
 from isthmus.landscape.evaluation.memory import Footprint, Watch, step_size
-from isthmus.landscape.evaluation.ranks import Ranks
+from isthmus.landscape.evaluation.ranks import ALONE, Ranks
 from isthmus.landscape.evaluation.samples import cut, length
 from isthmus.landscape.evaluation.sharing import Sharing
 from isthmus.landscape.running import Batch, Inputs, evaluation_mode, pair, place, run, tensors
@@ -53,7 +53,7 @@ class Engine:
     dtype: torch.dtype | None = None
     micro_batch: int | None = None
     memory: int = 2**30
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
     _footprints: dict[Any, Footprint | None] = field(default_factory=dict, init=False, repr=False)
     _contiguous: set[bool] = field(default_factory=set, init=False, repr=False)
 
@@ -77,21 +77,20 @@ class Engine:
         """
         device = next((t.device for t in points[0].values()), torch.device("cpu"))
         count = len(batches) if isinstance(batches, Sized) else None
-        sharing = Sharing(points, self.memory // 4) if len(points) > 1 else None
-        with torch.no_grad(), evaluation_mode(self.model):
+        watched = len(points) > 1
+        sharing = Sharing(points if watched else (), self.memory // 4)
+        with torch.no_grad(), evaluation_mode(self.model), closing(sharing):
             for index, batch in enumerate(batches):
                 inputs, targets = place(pair(batch, index), device, self.dtype)
                 parts = list(self._parts(points[0], inputs, targets, index))
                 for number, (start, size, part, wanted) in enumerate(parts):
                     laid = self._laid(part)
-                    if sharing is not None:
-                        sharing.begin(laid)
+                    sharing.begin(laid)
                     for point, weights in enumerate(points):
-                        mode = sharing.at(point) if sharing is not None else nullcontext()
+                        mode = sharing.at(point) if watched else nullcontext()
                         outputs = self._run(weights, part, laid, mode)
                         visit(Step(point, index, start, size, outputs, wanted))
-                        if sharing is not None and not point and not sharing.worth:
-                            sharing = None
+                        watched = watched and (point > 0 or sharing.worth)
                         if count:
                             done = number + (point + 1) / len(points)
                             told((index + done / len(parts)) / count)

@@ -53,6 +53,10 @@ class Ranks:
         return found
 
 
+ALONE = Ranks()
+"""One process."""
+
+
 @contextmanager
 def ranks() -> Iterator[Ranks]:
     """The processes that ``torchrun`` started, joined by gloo on CPUs and by nccl on GPUs.

@@ -49,9 +49,7 @@ def mean_of(function: Criterion, what: str, outputs: Any, targets: Any) -> Tenso
     return value.reshape(()).double()
 
 
-def each_of(
-    criterion: Criterion, outputs: Any, targets: Any, samples: int, loss: Tensor
-) -> Tensor:
+def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int, loss: Tensor) -> Tensor:
     """The loss of every sample on its own, float64 of shape (samples,).
 
     Args:
@@ -66,15 +64,15 @@ def each_of(
     """
     one = torch.func.vmap(lambda o, t: criterion(o.unsqueeze(0), t.unsqueeze(0)).reshape(()))
     try:
-        row = one(outputs, targets).double()
+        row: Tensor = one(outputs, targets).double()
     except (RuntimeError, TypeError, ValueError, AttributeError):  # it looks at the numbers
         parts = [slice(k, k + 1) for k in range(samples)]
         pairs = [(cut(outputs, part), cut(targets, part)) for part in parts]
         row = torch.stack([mean_of(criterion, "criterion", o, t) for o, t in pairs])
     if not torch.allclose(row.mean(), loss, rtol=1e-4, atol=1e-7, equal_nan=True):
         raise BadInput(
-            f"the losses of single samples have the mean {float(row.mean()):.6g}, but the criterion "
-            f"gives {float(loss):.6g} for all of them",
+            f"the losses of single samples have the mean {float(row.mean()):.6g}, but the "
+            f"criterion gives {float(loss):.6g} for all of them",
             "let the criterion return the mean over the samples",
         )
     return row

@@ -1,10 +1,10 @@
 """Work that does not depend on t, done once: a mode that watches a model run at point after point.
 
-What the model computes from its inputs and from tensors that stand still along the path is the same
-at every point: it is kept. An operator bilinear in its arguments, as ``x Wᵀ``, with one that is known
-so and one that moves in few directions, ``W = W_0 + Σ c_k V_k``, gives ``x W_0ᵀ + Σ c_k x V_kᵀ``: the
-products are kept, and a point costs their sum. Nothing is assumed of the model or of the path: each
-operator is judged as it runs, by the tensors that it is given.
+What the model computes from its inputs and from tensors that stand still along the path is the
+same at every point: it is kept. An operator bilinear in its arguments, as ``x Wᵀ``, with one that
+is known so and one that moves in few directions, ``W = W_0 + Σ c_k V_k``, gives
+``x W_0ᵀ + Σ c_k x V_kᵀ``: the products are kept, and a point costs their sum. Nothing is assumed of
+the model or of the path: each operator is judged as it runs, by the tensors that it is given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class _Product:
-    """Where a bilinear operator has its factors and the term that it adds, and how it is without."""
+    """Where a bilinear operator has its factors and the term it adds; what it is without that."""
 
     left: int
     right: int
@@ -47,6 +47,8 @@ _DEPTH = 16
 """Multiplications for one output that cost about as much as adding one direction (measured)."""
 _WATCHING = 1e6
 """Multiplications that cost about as much as watching one operator (measured)."""
+_LEAST = 1e7
+"""A product of fewer multiplications is not worth finding out how its factors move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._names = {id(t): (n, self._version(t)) for point in points for n, t in point.items()}
         self._room = room
         self._point = 0
+        self._asked: Counter[Any] = Counter()
         self.begin(())
 
     @classmethod
@@ -91,9 +94,16 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors(inputs):
             self._note(tensor)
 
+    def close(self) -> None:
+        """Let go of the points and of all that was kept."""
+        self.begin(())
+        self._names.clear()
+        self._trajectories = Trajectories(())
+
     def at(self, point: int) -> Sharing:
         """This mode, for a run at the point of this number."""
         self._point = point
+        self._asked = Counter()
         return self
 
     @property
@@ -124,7 +134,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if _is_view(func):
             return self._view(func, args, kwargs, known[0] if len(known) == 1 else None)
         if all(one.still for one in known if one is not None):
-            return self._still(func, args, kwargs)
+            return self._still(func, args, kwargs, handed=True)
         return func(*args, **kwargs)
 
     def _of(self, tensor: Tensor) -> _Known | None:
@@ -147,9 +157,15 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
             path = Trajectory(tensor)
             self._known[id(tensor)] = _Known(tensor, self._version(tensor), True, lambda: path)
 
-    def _still(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """The result of an operator whose arguments all stand still: kept, if there is room."""
-        key = (func, self._key(args), self._key(kwargs))
+    def _still(self, func: Any, args: Any, kwargs: Any, handed: bool = False) -> Any:
+        """The result of an operator whose arguments all stand still: kept, if there is room.
+
+        What is handed to the model is handed out once in a run: equal results may be written to.
+        """
+        key: tuple[Any, ...] = (func, self._key(args), self._key(kwargs))
+        if handed:
+            self._asked[key] += 1
+            key += (self._asked[key],)
         made, versions = self._kept.get(key, (None, [(-1, -1)]))
         if versions == [self._version(tensor) for tensor in tensors(made)]:
             return made
@@ -203,6 +219,8 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _product(self, func: Any, args: tuple[Any, ...]) -> Tensor | None:
         """A product of what stands still with what moves, as a sum of products that are kept."""
         product = _PRODUCTS[func]
+        if _depth(func, args) * _outputs(func, args) < _LEAST:
+            return None
         left, right = self._of(args[product.left]), self._of(args[product.right])
         if left is None or right is None or left.still == right.still:
             return None
@@ -252,6 +270,15 @@ def _depth(func: Any, args: tuple[Any, ...]) -> int:
     if product.bare is _aten.convolution.default:
         return int(args[1][0].numel())
     return int(args[product.left].shape[-1])
+
+
+def _outputs(func: Any, args: tuple[Any, ...]) -> int:
+    """About how many numbers a product gives."""
+    product = _PRODUCTS[func]
+    left, right = args[product.left], args[product.right]
+    if product.bare is _aten.convolution.default:
+        return int(left.numel() // left.shape[1] * right.shape[0])
+    return int(left.numel() // left.shape[-1] * right.shape[-1])
 
 
 def _work(func: Any, args: Any, outputs: Sequence[Tensor]) -> float:

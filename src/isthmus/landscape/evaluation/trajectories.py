@@ -1,8 +1,10 @@
 """How tensors move from point to point: which stand still, and which move in few directions.
 
 A tensor that takes the values ``W_j`` at the points of a path follows ``W_0 + Σ_k c_jk V_k`` with
-few directions ``V_k``: none where it stands still, one on a line, two on a polygon with one bend or
-a quadratic Bézier curve. What is linear in it can then be computed for ``W_0`` and the ``V_k`` once.
+few directions ``V_k``: none where it stands still, one on a line, two on a polygon with one bend
+or a quadratic Bézier curve. What is linear in it can then be computed once for ``W_0`` and the
+``V_k``.
+
 This is found from the numbers, whatever the path, and holds to a few roundings in every entry.
 """
 
