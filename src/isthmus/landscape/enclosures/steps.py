@@ -69,6 +69,11 @@ class _Meter(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to skip the compiler is first to import it."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         if not func.is_view:
