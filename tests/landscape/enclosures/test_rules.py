@@ -86,6 +86,8 @@ OPERATORS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], float]] = 
     "abs": (torch.abs, [(3, 4)], 0),
     "exp": (torch.exp, [(3, 4)], 0),
     "erf": (torch.erf, [(3, 4)], 0),
+    "atan": (torch.atan, [(3, 4)], 0),
+    "glu": (F.glu, [(3, 4)], 0),
     "sin": (torch.sin, [(3, 4)], 0),
     "cos": (torch.cos, [(3, 4)], 0),
     "log": (torch.log, [(3, 4)], 30),

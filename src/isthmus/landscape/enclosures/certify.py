@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from isthmus.ground import BadInput, Certificate, Verdict, check
+from isthmus.ground import BadInput, Certificate, NotFinite, Verdict, check
 from isthmus.landscape.barriers import barrier
 from isthmus.landscape.enclosures.intervals import Between, Interval, enclosed, loss_between
 from isthmus.landscape.enclosures.rounding import room
@@ -65,7 +65,7 @@ def certify(
         BadInput: ``line`` is no `Line`, a number is out of range, or the data do not fit the model.
         UnknownOperator: An operator of the model or the criterion has no enclosure.
         UnknownName: The line's Params are not of the loss's model; so ShapeMismatch.
-        NotFinite: A parameter is NaN or infinite.
+        NotFinite: A parameter is NaN or infinite, or an end's loss is.
     """
     _check(line, tolerance, relative, intervals, work)
     effort = Effort(tolerance, relative, intervals, work)
@@ -96,10 +96,16 @@ def _certificate(upper: float, evidence: dict[str, object]) -> Certificate:
         claim = "no finite bound of the barrier was found; more work may find one"
         return Certificate(claim, Verdict.UNKNOWN, evidence=evidence)
     return Certificate(
-        f"the barrier is at most {upper:.4g} for every t in [0, 1], on the given data",
+        f"the barrier is at most {_up(upper)} for every t in [0, 1], on the given data",
         Verdict.PROVED,
         evidence=evidence,
     )
+
+
+def _up(value: float) -> str:
+    """Four digits, rounded up."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3) if value else 1.0
+    return f"{value if float(f'{value:.4g}') >= value else value + unit / 2:.4g}"
 
 
 def _check(line: Any, tolerance: float, relative: float, intervals: int, work: int) -> None:
@@ -132,11 +138,20 @@ class _Above:
         self._steps = list(steps(loss, self._a, memory))
         self.samples = sum(count for _, _, count in self._steps)
         self.bounded = 0
-        self.ends = [self.at(0.0), self.at(1.0)]
+        self.ends = [self._end(0.0), self._end(1.0)]
 
     def at(self, t: float) -> Between:
         """Bounds of the loss at one t."""
         return self._between(Interval(t, t))
+
+    def _end(self, t: float) -> Between:
+        found = self.at(t)
+        if not math.isfinite(found.top(0) - found.bottom(0)):
+            raise NotFinite(
+                f"the loss has no finite bound at t = {t:.0f}, where a line ends",
+                "certify between models with finite losses",
+            )
+        return found
 
     def reached(self, t: float) -> float:
         """How far above the chord the loss is at one t, at least."""

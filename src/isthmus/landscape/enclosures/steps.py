@@ -24,21 +24,22 @@ def steps(loss: Loss, weights: Params, memory: float) -> Iterator[tuple[Inputs, 
         BadInput: There are no samples, or the data do not fit the model.
     """
     device = next((t.device for t in weights.values()), torch.device("cpu"))
-    step = 0
+    step, found = 0, False
     for index, batch in enumerate(loss.batches):
         inputs, targets = place(pair(batch, index), device, torch.float64)
         every = tensors(inputs) + tensors(targets)
         total = len(every[0]) if every and every[0].dim() else 1
         if any(t.shape[:1] != (total,) for t in every):
             yield inputs, targets, total
+            found = True
             continue
-        step = step or max(
-            1, int(memory / (_TENSORS * 8 * _largest(loss, weights, cut(inputs, 0, 1))))
-        )
-        for start in range(0, total, step):
+        if total and not step:
+            largest = _largest(loss, weights, cut(inputs, 0, 1))
+            step = max(1, int(memory / (_TENSORS * 8 * largest)))
+        for start in range(0, total, step or 1):
             stop = min(start + step, total)
             yield cut(inputs, start, stop), cut(targets, start, stop), stop - start
-    if not step:
+    if not (step or found):
         raise BadInput("no samples to bound the loss on", "give at least one batch")
 
 
@@ -67,6 +68,11 @@ class _Meter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and to skip the compiler is first to import it."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))

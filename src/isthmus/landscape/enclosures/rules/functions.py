@@ -105,6 +105,13 @@ ERF = Smooth(
     (0.0,),
     (-math.sqrt(0.5), math.sqrt(0.5)),
 )
+ATAN = Smooth(
+    torch.atan,
+    lambda y: 1 / (1 + y**2),
+    lambda y: -2 * y / (1 + y**2) ** 2,
+    (0.0,),
+    (-math.sqrt(1 / 3), math.sqrt(1 / 3)),
+)
 LOG = Smooth(torch.log, torch.reciprocal, lambda y: -y.pow(-2), domain=0.0)
 SQRT = Smooth(torch.sqrt, lambda y: torch.rsqrt(y) / 2, lambda y: -y.pow(-1.5) / 4, domain=0.0)
 RSQRT = Smooth(torch.rsqrt, lambda y: -y.pow(-1.5) / 2, lambda y: 0.75 * y.pow(-2.5), domain=0.0)

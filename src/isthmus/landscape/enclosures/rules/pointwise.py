@@ -27,6 +27,7 @@ _PLAIN: dict[str, Curve] = {
     "sigmoid": functions.SIGMOID,
     "silu": functions.SILU,
     "erf": functions.ERF,
+    "atan": functions.ATAN,
     "sin": functions.SINE,
     "cos": functions.COSINE,
     "rsqrt": functions.RSQRT,
@@ -99,6 +100,15 @@ def softplus(x: Enclosure, beta: float = 1.0, threshold: float = 20.0) -> Enclos
 def log_sigmoid(x: Enclosure) -> Enclosure:
     """-softplus(-x)."""
     return scale(softplus(scale(x, -1.0)), -1.0)
+
+
+@encloses("glu")
+def glu(x: Enclosure, dim: int = -1) -> Enclosure:
+    """The first half, times the sigmoid of the second."""
+    half = x.shape[dim] // 2
+    first: Any = x.narrow(dim, 0, half)
+    second: Any = x.narrow(dim, half, half)
+    return multiply(first, enclose(functions.SIGMOID, second))
 
 
 @encloses("mish")
