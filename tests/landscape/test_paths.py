@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 import isthmus.landscape as landscape
 from isthmus.ground import BadInput, DtypeMismatch, ShapeMismatch, UnknownName, distance
-from isthmus.landscape import AbstractPath, Joined, Jump, Line, OrbitPath, Polygon, Reversed
+from isthmus.landscape import (
+    AbstractPath,
+    Joined,
+    Jump,
+    Line,
+    OrbitPath,
+    Polygon,
+    Refitted,
+    Reversed,
+    Segments,
+)
+from isthmus.landscape.constructive import swap
 
 A = {"w": torch.tensor([0.0, 1.0], dtype=torch.float64), "n": torch.tensor(3)}
 B = {"w": torch.tensor([2.0, -1.0], dtype=torch.float64), "n": torch.tensor(8)}
@@ -36,7 +47,7 @@ class Step(AbstractPath):
         return (Jump(0.0, {"fc1": "moves 2 of 2 units"}),)
 
 
-@pytest.fixture(params=["line", "polygon", "joined", "reversed", "orbit"])
+@pytest.fixture(params=["line", "polygon", "joined", "reversed", "orbit", "segments", "refitted"])
 def path(request, relu):
     """One instance of every kind of path."""
     return {
@@ -45,6 +56,10 @@ def path(request, relu):
         "joined": lambda: Line(A, B).then(Line(B, C)),
         "reversed": lambda: Reversed(Polygon([A, B, C])),
         "orbit": lambda: OrbitPath(relu.symmetry, relu.symmetry.sample(0), relu.params),
+        "segments": lambda: swap(relu.symmetry, relu.params, "fc1", 0, 2),
+        "refitted": lambda: Refitted(
+            OrbitPath(relu.symmetry, relu.symmetry.sample(0), relu.params), relu.model, relu.x, "4"
+        ),
     }[request.param]()
 
 
@@ -54,7 +69,7 @@ def test_every_exported_path_has_an_instance_in_the_laws():
         for one in vars(landscape).values()
         if inspect.isclass(one) and issubclass(one, AbstractPath) and not inspect.isabstract(one)
     }
-    assert exported == {Line, Polygon, Joined, Reversed, OrbitPath}
+    assert exported == {Line, Polygon, Joined, Reversed, OrbitPath, Segments, Refitted}
 
 
 def test_laws_of_every_path(path):
