@@ -191,3 +191,18 @@ def test_derivatives_are_bounded():
         assert max(norm(acceleration) for _, _, acceleration in jets) <= second
         changes = [distance(a[2], b[2]) / 0.01 for a, b in itertools.pairwise(jets)]
         assert max(changes) <= third
+
+
+def test_what_rests_is_left_as_it_is():
+    _, symmetry, params, _ = _case("gpt")
+    single = {n: t.float() if t.is_floating_point() else t for n, t in params.items()}
+    one = symmetry.identity()
+    name = next(n for n, s in symmetry.spaces.items() if "GL" in str(s))
+    values = {**one.values, name: symmetry.sample(1).split()[1].values[name]}
+    path = OrbitPath(symmetry, Element(symmetry, values), single)
+    touched = {n for n, rep in symmetry.reps.items() if name in rep.spaces}
+    middle = path(0.5)
+    moved = {n for n, t in single.items() if distance({n: t}, {n: middle[n]}) > 1e-5}
+    assert touched & moved
+    assert all(".attention." in n for n in moved)  # its key bias is in the chart
+    assert path.derivative_bounds(0.5, 0.1) is None  # through a chart

@@ -23,8 +23,11 @@ from isthmus.landscape import (
     OnSpheres,
     OrbitPath,
     Polygon,
+    Refitted,
     Reversed,
+    Segments,
 )
+from isthmus.landscape.constructive import swap
 
 A = {"w": torch.tensor([0.0, 1.0], dtype=torch.float64), "n": torch.tensor(3)}
 B = {"w": torch.tensor([2.0, -1.0], dtype=torch.float64), "n": torch.tensor(8)}
@@ -59,6 +62,8 @@ class Step(AbstractPath):
         "joined",
         "reversed",
         "orbit",
+        "segments",
+        "refitted",
     ]
 )
 def path(request, relu):
@@ -72,6 +77,10 @@ def path(request, relu):
         "joined": lambda: Line(A, B).then(Line(B, C)),
         "reversed": lambda: Reversed(Polygon([A, B, C])),
         "orbit": lambda: OrbitPath(relu.symmetry, relu.symmetry.sample(0), relu.params),
+        "segments": lambda: swap(relu.symmetry, relu.params, "fc1", 0, 2),
+        "refitted": lambda: Refitted(
+            OrbitPath(relu.symmetry, relu.symmetry.sample(0), relu.params), relu.model, relu.x, "4"
+        ),
     }[request.param]()
 
 
@@ -81,7 +90,9 @@ def test_every_exported_path_has_an_instance_in_the_laws():
         for one in vars(landscape).values()
         if inspect.isclass(one) and issubclass(one, AbstractPath) and not inspect.isabstract(one)
     }
-    assert exported == {Line, Polygon, Curve, OnSpheres, GreatCircles, Joined, Reversed, OrbitPath}
+    trained = {Curve, OnSpheres, GreatCircles}
+    built = {Segments, Refitted}
+    assert exported == {Line, Polygon, Joined, Reversed, OrbitPath} | trained | built
 
 
 def test_laws_of_every_path(path):

@@ -85,6 +85,9 @@ class Element:
         """``t ↦ g ** t``, factorised once; ``felt`` as in `Group.curve`, by space."""
         parts: dict[str, Curve] = {}
         for name, space in self.symmetry.spaces.items():
+            if space.group.is_identity(self.values[name], 0.0):
+                parts[name] = Curve.resting(self.values[name])
+                continue
             try:
                 parts[name] = space.group.curve(self.values[name], felt and felt(name))
             except Disconnected as error:

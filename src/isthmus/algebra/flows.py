@@ -54,20 +54,21 @@ class Flow:
     def __init__(self, g: Element, coordinates: Mapping[str, Tensor]) -> None:
         self.symmetry, self.coordinates = g.symmetry, coordinates
         self._curves = g.curve(lambda name: _felt(g.symmetry, name, coordinates))
-        names = [n for n, s in g.symmetry.spaces.items() if s.group.lie_dim]
+        spaces = g.symmetry.spaces.items()
+        awake = {n for n, s in spaces if not s.group.is_identity(g.values[n], 0.0)}
         self._moving = {
-            name: [self._entered(block, block.read(wide), names) for block in rep.blocks]
+            name: [self._entered(block, block.read(wide)) for block in rep.blocks]
             for name, rep in g.symmetry.reps.items()
-            if not set(rep.spaces).isdisjoint(names)
+            if not awake.isdisjoint(rep.spaces)
             for wide in [_wide(coordinates[name])]
         }
 
-    def _entered(self, block: Block, x: Tensor, names: Sequence[str]) -> _Moving:
+    def _entered(self, block: Block, x: Tensor) -> _Moving:
         """First steps that do not depend on t are taken here: they commute with all others."""
         place = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
         places = []
         for dim, factor in enumerate(block.factors):
-            if factor.space is None or factor.space not in names:
+            if factor.space is None:
                 continue
             over = [place[outer] for outer in self.symmetry.spaces[factor.space].over]
             steps = self._curves.parts[factor.space].steps(factor.character)

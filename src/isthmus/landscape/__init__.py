@@ -1,7 +1,8 @@
 """The loss over parameter space: paths through it, and the barriers on them."""
 
 from isthmus.landscape.barriers import Barrier, barrier
-from isthmus.landscape.bounds import chord_bound
+from isthmus.landscape.bounds import Rescaling, chord_bound
+from isthmus.landscape.constructive import Segments, dropout_path, rescale_path
 from isthmus.landscape.curves import (
     Bezier,
     Curve,
@@ -24,6 +25,7 @@ from isthmus.landscape.curves import (
     simplexes,
     star,
 )
+from isthmus.landscape.data_maps import Refitted, two_legs
 from isthmus.landscape.enclosures import certify
 from isthmus.landscape.evaluation.bootstrap import Bootstrap, Interval
 from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy, Metric
@@ -60,7 +62,10 @@ __all__ = [
     "PolygonalChain",
     "Ranks",
     "Refinement",
+    "Refitted",
+    "Rescaling",
     "Reversed",
+    "Segments",
     "SimplicialComplex",
     "Star",
     "Training",
@@ -71,10 +76,13 @@ __all__ = [
     "bend_on_spheres",
     "certify",
     "chord_bound",
+    "dropout_path",
     "function_length",
     "layerwise",
     "ranks",
     "recompute_statistics",
+    "rescale_path",
     "simplexes",
     "star",
+    "two_legs",
 ]

@@ -85,11 +85,10 @@ def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     )
 
 
-def length(speed: Callable[[float], float], breaks: Sequence[float]) -> float:
-    """The integral of the speed, by adaptive quadrature between the breaks."""
-    pieces = pairwise([0.0, *breaks, 1.0])
+def length(speed: Callable[[float], float], places: Sequence[float]) -> float:
+    """The integral of the speed from the first to the last place, each piece by itself."""
     found = [
         scipy.integrate.quad(speed, a, b, epsabs=0, epsrel=1e-9, limit=20, full_output=True)[0]
-        for a, b in pieces
+        for a, b in pairwise(places)
     ]
     return math.fsum(found)

@@ -112,9 +112,13 @@ class AbstractPath(ABC):
         _, velocity, acceleration = self.jet(t, 2)
         return curvature(velocity, acceleration)
 
-    def length(self) -> float:
-        """The length, without jumps: the integral of `speed`, to nine digits where smooth."""
-        return length(self.speed, self.breaks)
+    def length(self, start: float = 0.0, stop: float = 1.0) -> float:
+        """The length from ``start`` to ``stop``, without jumps: the integral of `speed`.
+
+        To nine digits where the path is smooth.
+        """
+        inner = [t for t in self.breaks if start < t < stop]
+        return length(self.speed, [start, *inner, stop])
 
     def then(self, other: AbstractPath) -> Joined:
         """This path in the first half of t and ``other`` in the second.

@@ -32,6 +32,10 @@ class AbstractShift(Group):
         """The opposite shift."""
         return -g
 
+    def is_identity(self, g: Tensor, tolerance: float = 1e-12) -> bool:
+        """No shift."""
+        return bool((g.abs() <= tolerance).all())
+
     def reindex(self, g: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
         """Permute the batch."""
         return move(g)

@@ -1,5 +1,7 @@
 """Paths that are built, not searched for: units are copied, moved and left out."""
 
+from isthmus.landscape.constructive.dropout import dropout_path as dropout_path
+from isthmus.landscape.constructive.dropout import strongest_half as strongest_half
 from isthmus.landscape.constructive.moves import merge_copies as merge_copies
 from isthmus.landscape.constructive.moves import null_units as null_units
 from isthmus.landscape.constructive.moves import permute as permute

@@ -123,7 +123,7 @@ class Units:
         """The norms of all rows, or of all columns, ``(size,)``."""
         total = torch.zeros(self.size, dtype=torch.float64)
         for block, dim in self._read(x, dual=dual):
-            total += block.double().square().movedim(dim, 0).flatten(1).sum(1)
+            total += block.double().square().movedim(dim, 0).reshape(self.size, -1).sum(1)
         return total.sqrt()
 
     def gap(self, x: Mapping[str, Tensor], one: int, two: int) -> float:

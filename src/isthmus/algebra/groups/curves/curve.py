@@ -28,6 +28,11 @@ class Curve:
     steps: Callable[[Character], tuple[Step, ...]]
     rate: Callable[[Character], float]
 
+    @classmethod
+    def resting(cls, value: Value) -> Curve:
+        """Stays at the identity."""
+        return cls(lambda t: value, lambda character: (), lambda character: 0.0)
+
     def __call__(self, t: float) -> Value:
         """The value at ``t``."""
         return self.at(t)
