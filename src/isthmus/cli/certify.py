@@ -45,7 +45,7 @@ RelativeOption = Annotated[
 ]
 WorkOption = Annotated[int, typer.Option("--work", min=16, help="The most intervals to bound.")]
 MemoryOption = Annotated[
-    float, typer.Option("--memory", min=0, help="Gigabytes that one step may take, about.")
+    float, typer.Option("--memory", min=0, help="Megabytes that one step may take, about.")
 ]
 
 
@@ -62,7 +62,7 @@ def certify(
     tolerance: ToleranceOption = 1e-3,
     relative: RelativeOption = 0.0,
     work: WorkOption = 1024,
-    memory: MemoryOption = 1.0,
+    memory: MemoryOption = 30.0,
     example: ExampleOption = None,
     seed: SeedOption = 0,
     batch_size: BatchOption = 1000,
@@ -89,7 +89,7 @@ def certify(
             tolerance,
             relative,
             work=work,
-            memory=memory * 1e9,
+            memory=memory * 1e6,
             progress=lambda done, most: step("bounding intervals", done, most),
         )
     _show(found)

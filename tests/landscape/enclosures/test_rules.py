@@ -57,6 +57,7 @@ def inside(x: Enclosure, s: float, k: int, generator: torch.Generator) -> Tensor
 
 TARGET = torch.tensor([0, 2, 1])
 MASK = torch.tensor([True, False, True, True])
+FAR = torch.zeros(4, dtype=torch.float64).masked_fill(~MASK, torch.finfo(torch.float64).min)
 BUFFER = torch.linspace(-1, 1, 4, dtype=torch.float64)
 
 # The operator, the shapes of its arguments, and about what number the first lies.
@@ -140,6 +141,11 @@ OPERATORS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], float]] = 
     "softmax": (lambda x: torch.softmax(x, 1), [(3, 4)], 0),
     "softmax, hidden": (
         lambda x: torch.softmax(x.masked_fill(~MASK, -math.inf), -1),
+        [(3, 4)],
+        0,
+    ),
+    "softmax, far below": (
+        lambda x: torch.softmax(x + FAR, -1),
         [(3, 4)],
         0,
     ),
@@ -252,6 +258,18 @@ def test_an_operator_without_a_rule_is_refused_by_name():
         x.sum().item()
 
 
+def test_options_without_a_rule_are_refused():
+    x = Enclosure(torch.ones(3))
+    with pytest.raises(UnknownOperator, match="'div'.*does not know these options"):
+        torch.div(x, 2.5, rounding_mode="floor")
+    with pytest.raises(UnknownOperator, match="made whole"):
+        x.long()
+    with pytest.raises(UnknownOperator, match="dropout that is on"):
+        F.dropout(x, 0.5)
+    with pytest.raises(UnknownOperator, match="'clamp' with tensors"):
+        x.clamp(max=torch.ones(3))
+
+
 def test_writing_into_a_view_is_refused():
     x = Enclosure(torch.zeros(3, 2))
     with pytest.raises(UnknownOperator, match="'relu_'.*writes into a view"):
@@ -263,3 +281,15 @@ def test_writing_into_a_view_is_refused():
 def test_nothing_is_known_of_a_root_near_zero():
     x = Enclosure(torch.tensor([0.1, 4.0]), torch.tensor([0.5, 0.5]))
     assert torch.rsqrt(x).error.isinf().tolist() == [True, False]
+
+
+def test_a_range_is_rounded_outwards():
+    # 1 - (1 - 2^-53) is 2^-53, which the sum of centre, slope and radius has lost.
+    x = Enclosure(torch.ones(1), torch.full((1,), 1 - 2.0**-53), torch.full((1,), 2.0**-60))
+    assert x.range()[0] < 2.0**-53 - 2.0**-60
+
+
+def test_hidden_numbers_cost_no_tightness():
+    x = Enclosure(torch.randn(5, 4), 1e-3 * torch.randn(5, 4), torch.full((5, 4), 1e-9))
+    far = torch.where(MASK, x, torch.finfo(torch.float64).min)
+    assert torch.softmax(far, -1).error.max() < 1e-5

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from isthmus.ground import UnknownOperator
-from isthmus.landscape.enclosures.rounding import SLACK, TINY
+from isthmus.landscape.enclosures.rounding import SLACK, TINY, room
 from isthmus.landscape.enclosures.table import mutates, rule_for
 
 
@@ -64,8 +65,9 @@ class Enclosure(Tensor):
         return torch.zeros_like(self.centre) if self.slope is None else self.slope
 
     def range(self) -> tuple[Tensor, Tensor]:
-        """The least and the largest value that x(s) can have."""
+        """The least and the largest value that x(s) can have, rounded outwards."""
         reach = self.error if self.slope is None else self.slope.abs() + self.error
+        reach = (1 + room()) * reach + room() * self.centre.abs()
         return self.centre - reach, self.centre + reach
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]
@@ -91,6 +93,10 @@ class Enclosure(Tensor):
             if made is NotImplemented:
                 raise _refusal(func, "there is no enclosure for it")
             return made
+        try:
+            signature(rule).bind(*args, **options)
+        except TypeError:
+            raise _refusal(func, "its enclosure does not know these options") from None
         found = rule(*args, **options)
         return _write(func, args[0], found) if mutates(func) else found
 

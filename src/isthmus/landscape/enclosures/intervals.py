@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from isthmus.ground import BadInput, Params
+from isthmus.ground import BadInput, Params, UnknownOperator
 from isthmus.landscape.enclosures import rules as _rules  # fills the table
 from isthmus.landscape.enclosures.enclosure import Enclosure, lift
 from isthmus.landscape.enclosures.rounding import NARROWEST, TINY, room
@@ -65,7 +65,16 @@ class Between:
 def enclosed(
     a: Mapping[str, Tensor], b: Mapping[str, Tensor], where: Interval
 ) -> dict[str, Enclosure | Tensor]:
-    """(1 - t) a + t b on an interval of t, in real arithmetic; other than real tensors are a's."""
+    """(1 - t) a + t b on an interval of t, in real arithmetic; whole numbers are those of ``a``.
+
+    Raises:
+        UnknownOperator: A tensor is complex.
+    """
+    for name, tensor in a.items():
+        if tensor.is_complex():
+            raise UnknownOperator(
+                f"cannot bound the loss of complex parameters: {name!r}", "hold them as real pairs"
+            )
     return {n: _line(x, b[n], where) if x.is_floating_point() else x for n, x in a.items()}
 
 

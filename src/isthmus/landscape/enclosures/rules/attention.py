@@ -15,6 +15,9 @@ from isthmus.landscape.enclosures.rules.contraction import matmul
 from isthmus.landscape.enclosures.rules.shape import dropout, where
 from isthmus.landscape.enclosures.table import encloses
 
+_FAR = 700.0
+"""Below the largest number by this, a share is less than `TINY`."""
+
 
 @encloses("softmax", "_softmax")
 def softmax(x: Any, dim: int, *_: Any) -> Enclosure:
@@ -23,7 +26,8 @@ def softmax(x: Any, dim: int, *_: Any) -> Enclosure:
     With p the shares there, v(s) what x moves by, and P the largest share on the way,
     p_j(x) = p_j + p_j·(v_j - <p, v>) and a remainder of at most P_j·w²/2: its second derivative
     along v is P_j·((v_j - <P, v>)² - Var_P(v)), and both terms lie in [0, w²] for v in a range of
-    width w. Numbers that are minus infinity are no part of it.
+    width w. Numbers that are minus infinity, or so far below others that their shares are less
+    than `TINY`, are no part of it.
     """
     last: Any = x.movedim(dim, -1)
     found = _softmax(last)
@@ -34,7 +38,8 @@ def softmax(x: Any, dim: int, *_: Any) -> Enclosure:
 
 def _softmax(x: Enclosure) -> Enclosure:
     """Over the last dimension."""
-    hidden = torch.isneginf(x.centre)
+    low, high = x.range()
+    hidden = torch.isneginf(x.centre) | (high < low.amax(-1, keepdim=True) - _FAR)
     slope = x.tilt.masked_fill(hidden, 0.0)
     error = x.error.masked_fill(hidden, 0.0)
     error = error + room(4) * x.extent.masked_fill(hidden, 0.0)

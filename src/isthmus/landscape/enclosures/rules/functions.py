@@ -69,7 +69,9 @@ SIGMOID = Smooth(
     (0.0,),
     (-1.3169578969248166, 1.3169578969248166),
 )
-SOFTPLUS = Smooth(F.softplus, torch.sigmoid, _logistic_slope, (), (0.0,))
+SOFTPLUS = Smooth(
+    lambda y: torch.logaddexp(y, y.new_zeros(())), torch.sigmoid, _logistic_slope, (), (0.0,)
+)
 SILU = Smooth(
     F.silu,
     lambda y: torch.sigmoid(y) + y * _logistic_slope(y),

@@ -95,7 +95,7 @@ def _normalised(x: Enclosure, dims: list[int], eps: float) -> Enclosure:
     power = average(lambda t: t.mean(dims, keepdim=True), enclose(functions.SQUARE, affine), n)
     made = multiply(affine, _inverse_root(power, eps, least))
     moved = ((1 + room(n)) * x.error.square().mean(dims, keepdim=True)).sqrt()
-    root = torch.maximum(least.sqrt() - moved, torch.full_like(least, eps).sqrt())
+    root = ((1 - room()) * least.sqrt() - moved).clamp(min=(1 - room()) * math.sqrt(eps))
     size = (made.extent + made.error).clamp(max=math.sqrt(n))
     change = torch.minimum((x.error + size * moved) / root, size + math.sqrt(n))
     return Enclosure(made.centre, made.slope, made.error + (1 + room(n)) * change)

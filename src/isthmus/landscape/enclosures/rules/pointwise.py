@@ -12,6 +12,7 @@ from isthmus.ground import UnknownOperator
 from isthmus.landscape.enclosures.calculus import add, enclose, multiply, scale
 from isthmus.landscape.enclosures.curves import Bent, Curve
 from isthmus.landscape.enclosures.enclosure import Enclosure
+from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.enclosures.rules import functions
 from isthmus.landscape.enclosures.table import encloses
 
@@ -90,10 +91,10 @@ def gelu(x: Enclosure, *, approximate: str = "none") -> Enclosure:
 @encloses("softplus")
 def softplus(x: Enclosure, beta: float = 1.0, threshold: float = 20.0) -> Enclosure:
     """With room for what torch leaves off beyond the threshold."""
-    found = scale(enclose(functions.SOFTPLUS, scale(x, beta)), 1 / beta)
-    beyond = x.range()[1] * beta > min(threshold, 20.0)
-    left_off = torch.where(beyond, math.exp(-min(threshold, 20.0)) / abs(beta), 0.0)
-    return Enclosure(found.centre, found.slope, found.error + 2 * left_off)
+    scaled = scale(x, beta)
+    found = scale(enclose(functions.SOFTPLUS, scaled), 1 / beta)
+    left_off = torch.where(scaled.range()[1] > threshold, math.exp(-threshold) / abs(beta), 0.0)
+    return Enclosure(found.centre, found.slope, (1 + room()) * (found.error + left_off))
 
 
 @encloses("log_sigmoid")
@@ -123,7 +124,13 @@ def hardswish(x: Enclosure) -> Enclosure:
     return multiply(x, enclose(_PLAIN["hardsigmoid"], x))
 
 
-@encloses("hardtanh", "clamp")
+@encloses("hardtanh")
+def hardtanh(x: Enclosure, low: float = -1.0, high: float = 1.0) -> Enclosure:
+    """Bent at both bounds."""
+    return clamp(x, low, high)
+
+
+@encloses("clamp")
 def clamp(x: Enclosure, low: Any = None, high: Any = None) -> Enclosure:
     """Bent at both bounds, which are numbers."""
     if any(isinstance(bound, torch.Tensor) for bound in (low, high)):

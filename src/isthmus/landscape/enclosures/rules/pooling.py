@@ -10,6 +10,7 @@ from torch import Tensor
 
 from isthmus.landscape.enclosures.calculus import average, between
 from isthmus.landscape.enclosures.enclosure import Enclosure
+from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.enclosures.table import encloses
 
 
@@ -50,7 +51,7 @@ def highest(x: Enclosure, find: Any, take: Any) -> Enclosure:
 
     A maximum of lines is convex in s, so that the chord bounds it.
     """
-    slope, error = x.tilt, x.error
+    slope, error = x.tilt, x.error + room() * x.extent
     right, left = find(x.centre + slope + error)[0], find(x.centre - slope + error)[0]
     at = find(x.centre)[1]
     low = take(x.centre, at) - take(error, at)

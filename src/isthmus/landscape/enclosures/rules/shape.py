@@ -131,7 +131,13 @@ def _exact(given: Any, made: Enclosure) -> Tensor:
 
 @encloses("clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh")
 def same(x: Enclosure, *args: Any, **options: Any) -> Enclosure:
-    """What changes no number in real arithmetic."""
+    """What changes no number in real arithmetic: copies, and other dtypes of real numbers."""
+    given = [one.dtype if isinstance(one, Tensor) else one for one in (*args, *options.values())]
+    if any(isinstance(one, torch.dtype) and not one.is_floating_point for one in given):
+        raise UnknownOperator(
+            "cannot bound the loss through numbers that are made whole",
+            "let the model keep them real, or use a sampled barrier",
+        )
     made: Enclosure = moved(x, lambda t: t)
     return made
 
@@ -144,7 +150,7 @@ def dropout(x: Enclosure, p: float, train: bool) -> Enclosure:
             "cannot bound the loss through dropout that is on in evaluation mode",
             "let the model pass self.training to its dropout",
         )
-    return same(x)
+    return x
 
 
 def _constant(name: str) -> None:
