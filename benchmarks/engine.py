@@ -1,9 +1,9 @@
 """Many points of a path at once, against a plain loop, and within a memory budget.
 
-The plain loop loads every point of the path into the model (``load_state_dict``) and runs the whole
-batch, without gradients. Both are run one after the other in one process, ``--runs`` times; the
-figures are the smallest times and their ratio. ``memory`` is by how much the peak resident memory of
-a process of its own rises while the engine runs with a budget of ``--memory`` MB.
+The plain loop loads every point of the path into the model (``load_state_dict``) and runs the
+whole batch, without gradients. Both are run one after the other in one process, ``--runs`` times;
+the figures are the smallest times and their ratio. ``memory`` is by how much the peak resident
+memory of a process of its own rises while the engine runs with a budget of ``--memory`` MB.
 
     python benchmarks engine --networks mlp resnet20 --points 25 101
 """

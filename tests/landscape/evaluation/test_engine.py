@@ -276,7 +276,7 @@ def test_what_moves_too_wildly_or_too_coarsely_is_left_alone():
 def test_a_step_holds_what_the_memory_and_the_cache_do():
     small = Footprint(largest=1000, peak=4000)
     assert step_size(small, 2**30, "cuda") == 2**28 // 4000
-    assert step_size(small, 2**30, "cpu") == 6 * 2**20 // 1000
+    assert step_size(small, 2**30, "cpu") == 2 * 2**20 // 1000
     assert step_size(small, 4 * 4000 * 7, "cpu") == 7
     assert step_size(small, 1, "cpu") == 1
 

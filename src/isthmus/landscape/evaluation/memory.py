@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from isthmus.landscape.running import tensors
 
-_CACHE = 6 * 2**20
-"""Bytes of the largest result of a step that a CPU is fastest with (feasibility.md, section 6: 100
-images of a ResNet; measured again: between 2 and 12 MB there is no difference)."""
+_CACHE = 2 * 2**20
+"""Bytes of the largest result of a step that a CPU is fastest with: 32 images of a ResNet, 1000
+samples of an MLP. Six times as much is as fast on an idle machine, not on a busy one."""
 
 
 @dataclass(frozen=True)
