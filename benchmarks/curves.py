@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from measuring import median, options, table, timed, use_threads, write
@@ -34,7 +35,8 @@ def main(words: list[str]) -> None:
     parser.add_argument("--points", type=int, default=11, help="of the barrier")
     parser.add_argument("--effort", type=float, default=1.0, help="what steps are multiplied with")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="paths that contain one of these")
-    parser.add_argument("--no-costs", action="store_true", help="leave the second table out")
+    tables = ("paths", "costs")
+    parser.add_argument("--tables", nargs="+", choices=tables, default=tables)
     chosen = parser.parse_args(words)
     use_threads(chosen.threads)
     figures = []
@@ -42,10 +44,12 @@ def main(words: list[str]) -> None:
         pair = _image_pair(kind) if kind != "gpt" else _text_pair()
         steps = max(1, round(STEPS[kind] * chosen.effort))
         print(f"{kind}: {pair.about}; {steps} steps a curve", flush=True)
-        found = list(_measured(pair, steps, chosen))
-        print(f"{_table(found)}\n", flush=True)
-        costs = [] if chosen.no_costs else list(_costs(pair, chosen.runs))
-        if costs:
+        found, costs = [], []
+        if "paths" in chosen.tables:
+            found = list(_measured(pair, steps, chosen))
+            print(f"{_table(found)}\n", flush=True)
+        if "costs" in chosen.tables:
+            costs = list(_costs(pair, chosen.runs))
             print(f"{_cost_table(costs)}\n", flush=True)
         figures.append({"kind": kind, "about": pair.about, "paths": found, "costs": costs})
     write(chosen.json, "curves", chosen.threads, figures)
@@ -59,11 +63,17 @@ class Pair:
     a: Any
     b: Any
     symmetry: Any
-    fit: Any
     training: Any
     looks: dict[str, Any]
     statistics: Any
     about: str
+
+    @cached_property
+    def fit(self) -> Any:
+        """The second model aligned to the first."""
+        from isthmus import align
+
+        return align(self.b, to=self.a, symmetry=self.symmetry)
 
 
 def _image_pair(kind: str) -> Pair:
@@ -71,7 +81,7 @@ def _image_pair(kind: str) -> Pair:
     import vision_models as models
     from torch import nn
 
-    from isthmus import Loss, align, discover, params_of
+    from isthmus import Loss, discover, params_of
     from isthmus.testing.datasets import batches
 
     recipe = models.RECIPES[kind]
@@ -88,7 +98,7 @@ def _image_pair(kind: str) -> Pair:
     }
     normed = any(isinstance(module, nn.BatchNorm2d) for module in one.modules())
     return Pair(
-        one, a, b, symmetry, align(b, to=a, symmetry=symmetry),
+        one, a, b, symmetry,
         Loss(one, batches(x, y, 100), F.cross_entropy), looks,
         batches(x[-shown:], y[-shown:], 100) if normed else None,
         f"{version}, batches of 100, barriers on {shown} images",
@@ -99,7 +109,7 @@ def _text_pair() -> Pair:
     import language_models as models
     import torch
 
-    from isthmus import Loss, align, discover, params_of
+    from isthmus import Loss, discover, params_of
 
     one, two = (models.trained("gpt", seed, 1500) for seed in (0, 1))
     a, b = params_of(one), params_of(two)
@@ -111,7 +121,7 @@ def _text_pair() -> Pair:
         return Loss(one, pairs, models.criterion)
 
     return Pair(
-        one, a, b, symmetry, align(b, to=a, symmetry=symmetry),
+        one, a, b, symmetry,
         loss("train", 4096, 8, 5),
         {"train": loss("train", 48, 16, 7), "test": loss("test", 48, 16, 9)},
         None,
@@ -124,22 +134,25 @@ def _paths(pair: Pair, steps: int) -> dict[str, Callable[[], Any]]:
     from isthmus import Line, OrbitPath
     from isthmus.landscape import Bezier, ElasticBand, PolygonalChain, bend, simplexes, star
 
-    line, aligned = Line(pair.a, pair.b), Line(pair.a, pair.fit.params)
+    line = Line(pair.a, pair.b)
     models = [pair.a, pair.b]
 
-    def bent(path: Any, shape: Any) -> Callable[[], Any]:
-        return lambda: bend(path, pair.training, shape, steps)
+    def aligned() -> Any:
+        return Line(pair.a, pair.fit.params)
+
+    def bent(shape: Any) -> Callable[[], Any]:
+        return lambda: bend(line, pair.training, shape, steps)
 
     return {
         "line": lambda: line,
-        "aligned line": lambda: aligned,
+        "aligned line": aligned,
         "orbit, aligned to B": lambda: OrbitPath(
             pair.symmetry, pair.fit.element, pair.b
         ).reversed(),
-        "Bézier": bent(line, Bezier()),
-        "aligned Bézier": bent(aligned, Bezier()),
-        "polygon": bent(line, PolygonalChain()),
-        "elastic band": bent(line, ElasticBand(cycles=2, probes=5, most=7)),
+        "Bézier": bent(Bezier()),
+        "aligned Bézier": lambda: bend(aligned(), pair.training, Bezier(), steps),
+        "polygon": bent(PolygonalChain()),
+        "elastic band": bent(ElasticBand(cycles=2, probes=5, most=7)),
         "star": lambda: star(models, pair.training, steps=steps).path(0, 1),
         "simplex": lambda: simplexes(models, pair.training, 2, steps=steps).path(0, 1),
     }

@@ -133,7 +133,10 @@ class ControlPoints:
 
     def stand(self, weights: Tensor) -> None:
         """Put the model at the mixture with these weights, ``(points,)``."""
-        torch.mv(self.matrix.T, weights.to(self.matrix), out=self.flat)
+        there = weights.nonzero().flatten().tolist()
+        # Rows without weight before the first and after the last that has some are not even read.
+        used = slice(there[0], there[-1] + 1)
+        torch.mv(self.matrix[used].T, weights[used].to(self.matrix), out=self.flat)
         if self.surface is not None:
             self.surface.retract(self.split(self.flat), weights)
 
