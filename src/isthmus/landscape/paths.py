@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from isthmus.ground import BadInput, Params, Result, distance, lerp, norm
-from isthmus.ground.params import is_real_valued
+from isthmus.ground.params import is_real_valued, is_statistic
 from isthmus.landscape.geometry import curvature, differences, length
 
 
@@ -44,8 +44,7 @@ class AbstractPath(ABC):
         Raises:
             BadInput: ``t`` is outside [0, 1].
         """
-        if not 0 <= t <= 1:
-            raise BadInput(f"t is {t}, expected a number in [0, 1]", "a path ends at t = 1")
+        require_inside(t)
         return self._at(float(t))
 
     @abstractmethod
@@ -104,13 +103,13 @@ class AbstractPath(ABC):
         return None
 
     def speed(self, t: float) -> float:
-        """``‖γ'(t)‖``, over all floating-point tensors."""
-        return norm(self.jet(t, 1)[1])
+        """``‖γ'(t)‖``, over all real numbers but what a BatchNorm measured. Raises as a call."""
+        return norm(_counted(self.jet(t, 1)[1]))
 
     def curvature(self, t: float) -> float:
         """How fast the direction turns by length: 1 / radius; 0 where the path rests."""
         _, velocity, acceleration = self.jet(t, 2)
-        return curvature(velocity, acceleration)
+        return curvature(_counted(velocity), _counted(acceleration))
 
     def length(self, start: float = 0.0, stop: float = 1.0) -> float:
         """The length from ``start`` to ``stop``, without jumps: the integral of `speed`.
@@ -131,6 +130,17 @@ class AbstractPath(ABC):
     def reversed(self) -> AbstractPath:
         """The same path from end to start."""
         return Reversed(self)
+
+
+def require_inside(t: float) -> None:
+    """Raise BadInput unless ``t`` is in [0, 1]."""
+    if not 0 <= t <= 1:
+        raise BadInput(f"t is {t}, expected a number in [0, 1]", "a path ends at t = 1")
+
+
+def _counted(change: Params) -> Params:
+    """Without the statistics that follow from weights and data."""
+    return {name: x for name, x in change.items() if not is_statistic(name)}
 
 
 def require_alike(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> None:

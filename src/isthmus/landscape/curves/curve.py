@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import final
 
 import torch
-from scipy.integrate import quad
 from torch import Tensor
 
 from isthmus.ground import BadInput, Params, is_real_valued
@@ -18,7 +16,7 @@ from isthmus.ground.params import is_statistic
 from isthmus.landscape.curves.mixing import mix
 from isthmus.landscape.curves.shapes import PolygonalChain, Shape
 from isthmus.landscape.curves.training.record import TrainingRecord
-from isthmus.landscape.paths import AbstractPath, require_alike
+from isthmus.landscape.paths import AbstractPath, require_alike, require_inside
 
 
 @final
@@ -92,19 +90,20 @@ class Curve(AbstractPath):
             for name in self._varied
         }
 
-    def derivative(self, t: float) -> Params:
-        """The derivative by t of every tensor of real numbers; at a corner, of what comes after.
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """In closed form, from the derivatives of the weights. Raises as any path."""
+        here = {name: x for name, x in self(t).items() if is_real_valued(x)}
+        jet = [here]
+        for k in range(1, order + 1):
+            found = self._mixed(self.shape.weights(t, k), self._chain.weights(t, k))
+            zeros = ((name, torch.zeros_like(x)) for name, x in here.items() if name not in found)
+            jet.append({**dict(zeros), **found})
+        return jet
 
-        Raises:
-            BadInput: ``t`` is outside [0, 1].
-        """
-        _inside(t)
-        found = self._mixed(self.shape.slopes(t), self._chain.slopes(t))
-        return {
-            name: found[name] if name in found else torch.zeros_like(tensor)
-            for name, tensor in self.points[0].items()
-            if is_real_valued(tensor)
-        }
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """The corners of the shape."""
+        return tuple(self.shape.corners)
 
     @cached_property
     def _gram(self) -> Tensor:
@@ -121,28 +120,7 @@ class Curve(AbstractPath):
         return total
 
     def speed(self, t: float) -> float:
-        """The norm of the `derivative`; what a BatchNorm measured does not count. Raises so too."""
-        _inside(t)
-        slopes = self.shape.slopes(t)[1:]  # all of them sum to 0
+        """``‖γ'(t)‖``, from the inner products of the control points."""
+        require_inside(t)
+        slopes = self.shape.weights(t, 1)[1:]  # all of them sum to 0
         return math.sqrt(max(0.0, float(slopes @ self._gram @ slopes)))
-
-    def length(self, start: float = 0.0, stop: float = 1.0) -> float:
-        """The length from ``start`` to ``stop``, to eight digits or more.
-
-        Every piece between two corners is integrated by adaptive Gauss-Kronrod quadrature.
-
-        Raises:
-            BadInput: ``start`` or ``stop`` is outside [0, 1].
-        """
-        _inside(start)
-        _inside(stop)
-        low, high = sorted((start, stop))
-        places = [low, *(t for t in self.shape.corners if low < t < high), high]
-        # At a corner, `speed` is that of the piece after it: quadrature has no node there.
-        parts = (quad(self.speed, a, b, epsrel=1e-10, limit=200)[0] for a, b in pairwise(places))
-        return math.fsum(parts)
-
-
-def _inside(t: float) -> None:
-    if not 0 <= t <= 1:
-        raise BadInput(f"t is {t}, expected a number in [0, 1]", "a path ends at t = 1")

@@ -38,16 +38,15 @@ class Shape(ABC):
         require_bends(self.bends)
 
     @abstractmethod
-    def weights(self, t: float) -> Tensor:
-        """The weight of every control point at ``t``: ``(bends + 2,)``, float64."""
+    def weights(self, t: float, order: int = 0) -> Tensor:
+        """The weight of every control point at ``t``: ``(bends + 2,)``, float64.
 
-    @abstractmethod
-    def slopes(self, t: float) -> Tensor:
-        """The derivative of `weights` by t; at a corner, that of the piece after it."""
+        With ``order`` their derivative by t of this order; at a corner, that of the piece after it.
+        """
 
     @property
     def corners(self) -> Sequence[float]:
-        """The t inside (0, 1) at which `slopes` jumps."""
+        """The t inside (0, 1) at which the first derivative jumps."""
         return ()
 
     @property
@@ -73,14 +72,9 @@ class Bezier(Shape):
         """Named after the number of bends."""
         return f"Bézier with {_bends(self.bends)}"
 
-    def weights(self, t: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
         """C(n, k) (1 - t)^(n - k) t^k, with n = bends + 1."""
-        return _bernstein(self.bends + 1, t)
-
-    def slopes(self, t: float) -> Tensor:
-        """n (B_(k-1) - B_k), of Bernstein polynomials of degree n - 1."""
-        lower = torch.nn.functional.pad(_bernstein(self.bends, t), (1, 1))
-        return (self.bends + 1) * (lower[:-1] - lower[1:])
+        return _bernstein(self.bends + 1, t, order)
 
 
 @final
@@ -101,25 +95,15 @@ class PolygonalChain(Shape):
         """The control points between the ends."""
         return tuple(k / (self.bends + 1) for k in range(1, self.bends + 1))
 
-    def weights(self, t: float) -> Tensor:
-        """The two ends of the segment share the weight."""
-        k, place = self._segment(t)
-        return self._pair(k, 1 - place, place)
-
-    def slopes(self, t: float) -> Tensor:
-        """From one end of the segment to the other, in 1 / (bends + 1) of the time."""
-        rate = float(self.bends + 1)
-        return self._pair(self._segment(t)[0], -rate, rate)
-
-    def _segment(self, t: float) -> tuple[int, float]:
-        """Which segment, and where in it."""
-        place = t * (self.bends + 1)
-        k = min(int(place), self.bends)
-        return k, place - k
-
-    def _pair(self, k: int, first: float, second: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
+        """The two ends of the segment share the weight, in 1 / (bends + 1) of the time."""
+        pieces = self.bends + 1
+        k = min(int(t * pieces), self.bends)
+        place = t * pieces - k
         weights = torch.zeros(self.bends + 2, dtype=torch.float64)
-        weights[k], weights[k + 1] = first, second
+        if order < 2:
+            pair = (-pieces, pieces) if order else (1 - place, place)
+            weights[k : k + 2] = torch.tensor(pair, dtype=torch.float64)
         return weights
 
 
@@ -143,13 +127,9 @@ class NaturalSpline(Shape):
         knots = np.linspace(0, 1, self.bends + 2)
         return CubicSpline(knots, np.eye(self.bends + 2), bc_type="natural")
 
-    def weights(self, t: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
         """The splines that are 1 at one control point and 0 at the others."""
-        return torch.from_numpy(self._spline(t))
-
-    def slopes(self, t: float) -> Tensor:
-        """Continuous, and so is the second derivative."""
-        return torch.from_numpy(self._spline(t, 1))
+        return torch.from_numpy(self._spline(t, order))
 
 
 class CurveTask(Task):
@@ -195,7 +175,13 @@ def require_bends(bends: int) -> None:
         )
 
 
-def _bernstein(degree: int, t: float) -> Tensor:
+def _bernstein(degree: int, t: float, order: int) -> Tensor:
+    """A derivative is n (B_(k-1) - B_k), of the polynomials of degree n - 1."""
+    if order and not degree:
+        return torch.zeros(1, dtype=torch.float64)
+    if order:
+        lower = torch.nn.functional.pad(_bernstein(degree - 1, t, order - 1), (1, 1))
+        return degree * (lower[:-1] - lower[1:])
     values = [math.comb(degree, k) * (1 - t) ** (degree - k) * t**k for k in range(degree + 1)]
     return torch.tensor(values, dtype=torch.float64)
 
