@@ -210,7 +210,7 @@ class GreatCircles(AbstractPath):
         return found
 
 
-class Surface:
+class SphereSurface:
     """Spheres on which the mixtures of control points are kept while these are trained.
 
     The radii of a mixture are the mixtures of radii that go evenly from end to end.
