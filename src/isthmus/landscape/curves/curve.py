@@ -79,32 +79,36 @@ class Curve(AbstractPath):
         if t in (0, 1):
             mixed = {n: self.points[int(t) * -1][n].clone() for n in self._varied}
         else:
-            mixed = self._mixed(self.shape.weights(t), self._chain.weights(t))
+            mixed = self._mixed(t, 0)
         return {name: mixed.get(name, tensor) for name, tensor in self.points[0].items()}
 
-    def _mixed(self, weights: Tensor, measured: Tensor) -> Params:
-        """The tensors that vary, of the sum with these weights; statistics with ``measured``."""
+    def _mixed(self, t: float, order: int) -> Params:
+        """The tensors that vary, or their derivatives of this order."""
+        weights, measured = (one.weights(t, order).tolist() for one in (self.shape, self._chain))
         return {
             name: mix(
                 [point[name] for point in self.points],
-                (measured if is_statistic(name) else weights).tolist(),
+                measured if is_statistic(name) else weights,
             )
             for name in self._varied
         }
 
-    def derivative(self, t: float) -> Params:
-        """The derivative by t of every tensor of real numbers; at a corner, of what comes after.
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Those of the shape."""
+        return self.shape.breaks
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """The point at ``t`` and its derivatives by t, up to ``order``; without integer tensors.
+
+        At a break, as of what follows.
 
         Raises:
             BadInput: ``t`` is outside [0, 1].
         """
-        _inside(t)
-        found = self._mixed(self.shape.slopes(t), self._chain.slopes(t))
-        return {
-            name: found[name] if name in found else torch.zeros_like(tensor)
-            for name, tensor in self.points[0].items()
-            if is_real_valued(tensor)
-        }
+        here = {name: tensor for name, tensor in self(t).items() if is_real_valued(tensor)}
+        still = {name: torch.zeros_like(tensor) for name, tensor in here.items()}
+        return [here, *(still | self._mixed(t, k) for k in range(1, order + 1))]
 
     @cached_property
     def _gram(self) -> Tensor:
@@ -121,15 +125,19 @@ class Curve(AbstractPath):
         return total
 
     def speed(self, t: float) -> float:
-        """The norm of the `derivative`; what a BatchNorm measured does not count. Raises so too."""
+        """The norm of the derivative by t; what a BatchNorm measured does not count.
+
+        Raises:
+            BadInput: ``t`` is outside [0, 1].
+        """
         _inside(t)
-        slopes = self.shape.slopes(t)[1:]  # all of them sum to 0
+        slopes = self.shape.weights(t, 1)[1:]  # all of them sum to 0
         return math.sqrt(max(0.0, float(slopes @ self._gram @ slopes)))
 
     def length(self, start: float = 0.0, stop: float = 1.0) -> float:
         """The length from ``start`` to ``stop``, to eight digits or more.
 
-        Every piece between two corners is integrated by adaptive Gauss-Kronrod quadrature.
+        Every piece between two breaks is integrated by adaptive Gauss-Kronrod quadrature.
 
         Raises:
             BadInput: ``start`` or ``stop`` is outside [0, 1].
@@ -137,8 +145,8 @@ class Curve(AbstractPath):
         _inside(start)
         _inside(stop)
         low, high = sorted((start, stop))
-        places = [low, *(t for t in self.shape.corners if low < t < high), high]
-        # At a corner, `speed` is that of the piece after it: quadrature has no node there.
+        places = [low, *(t for t in self.breaks if low < t < high), high]
+        # At a break, `speed` is that of the piece after it: quadrature has no node there.
         parts = (quad(self.speed, a, b, epsrel=1e-10, limit=200)[0] for a, b in pairwise(places))
         return math.fsum(parts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -38,16 +37,15 @@ class Shape(ABC):
         require_bends(self.bends)
 
     @abstractmethod
-    def weights(self, t: float) -> Tensor:
-        """The weight of every control point at ``t``: ``(bends + 2,)``, float64."""
+    def weights(self, t: float, order: int = 0) -> Tensor:
+        """The weight of every control point at ``t``: ``(bends + 2,)``, float64.
 
-    @abstractmethod
-    def slopes(self, t: float) -> Tensor:
-        """The derivative of `weights` by t; at a corner, that of the piece after it."""
+        With an order, the derivative of this order by t; at a break, as of the piece after it.
+        """
 
     @property
-    def corners(self) -> Sequence[float]:
-        """The t inside (0, 1) at which `slopes` jumps."""
+    def breaks(self) -> tuple[float, ...]:
+        """The t inside (0, 1) at which a curve has a corner."""
         return ()
 
     @property
@@ -73,14 +71,17 @@ class Bezier(Shape):
         """Named after the number of bends."""
         return f"Bézier with {_bends(self.bends)}"
 
-    def weights(self, t: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
         """C(n, k) (1 - t)^(n - k) t^k, with n = bends + 1."""
-        return _bernstein(self.bends + 1, t)
-
-    def slopes(self, t: float) -> Tensor:
-        """n (B_(k-1) - B_k), of Bernstein polynomials of degree n - 1."""
-        lower = torch.nn.functional.pad(_bernstein(self.bends, t), (1, 1))
-        return (self.bends + 1) * (lower[:-1] - lower[1:])
+        degree = self.bends + 1
+        if order > degree:
+            return torch.zeros(degree + 1, dtype=torch.float64)
+        found = _bernstein(degree - order, t)
+        for lower in range(degree - order + 1, degree + 1):
+            # B_k' = n (B_(k-1) - B_k), of degree n from degree n - 1
+            wide = torch.nn.functional.pad(found, (1, 1))
+            found = lower * (wide[:-1] - wide[1:])
+        return found
 
 
 @final
@@ -97,30 +98,24 @@ class PolygonalChain(Shape):
         return f"polygonal chain with {_bends(self.bends)}"
 
     @property
-    def corners(self) -> Sequence[float]:
+    def breaks(self) -> tuple[float, ...]:
         """The control points between the ends."""
         return tuple(k / (self.bends + 1) for k in range(1, self.bends + 1))
 
-    def weights(self, t: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
         """The two ends of the segment share the weight."""
         k, place = self._segment(t)
-        return self._pair(k, 1 - place, place)
-
-    def slopes(self, t: float) -> Tensor:
-        """From one end of the segment to the other, in 1 / (bends + 1) of the time."""
-        rate = float(self.bends + 1)
-        return self._pair(self._segment(t)[0], -rate, rate)
+        rate = float(self.bends + 1) if order == 1 else 0.0
+        first, second = (-rate, rate) if order else (1 - place, place)
+        weights = torch.zeros(self.bends + 2, dtype=torch.float64)
+        weights[k], weights[k + 1] = first, second
+        return weights
 
     def _segment(self, t: float) -> tuple[int, float]:
         """Which segment, and where in it."""
         place = t * (self.bends + 1)
         k = min(int(place), self.bends)
         return k, place - k
-
-    def _pair(self, k: int, first: float, second: float) -> Tensor:
-        weights = torch.zeros(self.bends + 2, dtype=torch.float64)
-        weights[k], weights[k + 1] = first, second
-        return weights
 
 
 @final
@@ -143,13 +138,9 @@ class NaturalSpline(Shape):
         knots = np.linspace(0, 1, self.bends + 2)
         return CubicSpline(knots, np.eye(self.bends + 2), bc_type="natural")
 
-    def weights(self, t: float) -> Tensor:
+    def weights(self, t: float, order: int = 0) -> Tensor:
         """The splines that are 1 at one control point and 0 at the others."""
-        return torch.from_numpy(self._spline(t))
-
-    def slopes(self, t: float) -> Tensor:
-        """Continuous, and so is the second derivative."""
-        return torch.from_numpy(self._spline(t, 1))
+        return torch.from_numpy(self._spline(t, order))
 
 
 class CurveTask(Task):

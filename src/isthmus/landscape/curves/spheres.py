@@ -129,6 +129,11 @@ class OnSpheres(AbstractPath):
         """Those of the path."""
         return self.path.jumps
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Those of the path."""
+        return tuple(getattr(self.path, "breaks", ()))
+
     @cached_property
     def _radii(self) -> tuple[Params, Params]:
         return radii_of(self.path.start, self.spheres), radii_of(self.path.end, self.spheres)
