@@ -114,8 +114,10 @@ class AbstractPath(ABC):
     def length(self, start: float = 0.0, stop: float = 1.0) -> float:
         """The length from ``start`` to ``stop``, without jumps: the integral of `speed`.
 
-        To nine digits where the path is smooth.
+        To nine digits where the path is smooth. Raises as a call.
         """
+        require_inside(start)
+        require_inside(stop)
         inner = [t for t in self.breaks if start < t < stop]
         return length(self.speed, [start, *inner, stop])
 

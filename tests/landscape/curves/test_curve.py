@@ -1,4 +1,4 @@
-"""Curve: points, derivatives, speed and length."""
+"""Curve: points, derivative, speed and length."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_laws_of_every_curve(curve):
     assert distance(curve.reversed()(0.25), curve(0.75)) == 0
     with pytest.raises(BadInput, match="t is 2"):
         curve(2)
-    for ask in (curve.jet, curve.speed):
+    for ask in (curve.jet, curve.speed, curve.length):
         with pytest.raises(BadInput, match="t is -0.5, expected a number in"):
             ask(-0.5)
 
@@ -56,16 +56,18 @@ def test_points_on_a_line_make_the_line():
 
 
 @given(t=st.floats(0.01, 0.99))
-def test_derivative_and_speed(t):
+def test_derivatives_and_speed(t):
     for kind in SHAPES:
         curve = Curve(kind(1), [A, B, C])
         if abs(t - 0.5) < 1e-3:
             continue
-        _, slope, _ = curve.jet(t)
+        here, slope, turn = curve.jet(t)
         step = 1e-6
         rise = (curve(t + step)["w"] - curve(t - step)["w"]) / (2 * step)
         assert torch.allclose(slope["w"], rise, atol=1e-8)
-        assert set(slope) == {"w"}
+        assert set(here) == set(slope) == set(turn) == {"w"}
+        bend = (curve.jet(t + step, 1)[1]["w"] - curve.jet(t - step, 1)[1]["w"]) / (2 * step)
+        assert torch.allclose(turn["w"], bend, atol=1e-4)
         assert curve.speed(t) == pytest.approx(float(slope["w"].norm()), rel=1e-12)
 
 

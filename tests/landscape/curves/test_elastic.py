@@ -111,3 +111,13 @@ def test_options_are_checked():
         ElasticBand(bends=0)
     with pytest.raises(BadInput, match="most is 2, expected at least the 3 bends"):
         ElasticBand(most=2)
+
+
+def test_a_band_of_networks_with_batchnorm(trained_normed):
+    loss, models = trained_normed
+    line = Line(*models)
+    band = bend(line, loss, ElasticBand(bends=2, cycles=2), steps=300, training=FAST)
+    heights = [
+        barrier(loss, path, recompute_statistics=loss.batches).height for path in (line, band)
+    ]
+    assert heights[1] < 0.8 * heights[0]

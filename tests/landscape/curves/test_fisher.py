@@ -86,3 +86,5 @@ def test_resumption(trained, tmp_path):
 def test_a_geodesic_needs_an_image():
     with pytest.raises(BadInput, match="bends is 0, expected at least 1"):
         FisherRao(bends=0)
+    with pytest.raises(BadInput, match="points is 1, expected at least 2; count both ends"):
+        function_length(Line(A, B), LOSS, 1)

@@ -43,16 +43,16 @@ def test_the_ends_are_the_first_and_the_last_point(shape):
         assert torch.allclose(shape.weights(t), unit, atol=1e-15)
 
 
-@given(shape=shapes, t=st.floats(0.01, 0.99), order=st.integers(1, 4))
+@given(shape=shapes, t=st.floats(0.01, 0.99), order=st.integers(1, 3))
 def test_derivatives_of_the_weights(shape, t, order):
     knots = [k / (shape.bends + 1) for k in range(shape.bends + 2)]
-    if any(abs(t - knot) < 1e-3 for knot in knots):
+    if min(abs(t - knot) for knot in knots) < 1e-3:
         return
     step = 1e-5
-    later, earlier = (shape.weights(t + s, order - 1) for s in (step, -step))
-    found = shape.weights(t, order)
-    room = 1e-6 * max(1.0, float(found.abs().max()))
-    assert torch.allclose(found, (later - earlier) / (2 * step), atol=room)
+    rise = (shape.weights(t + step, order - 1) - shape.weights(t - step, order - 1)) / (2 * step)
+    scale = 1 + float(rise.abs().max())
+    assert torch.allclose(shape.weights(t, order), rise, atol=1e-6 * scale)
+    assert torch.equal(shape.weights(t, 8), torch.zeros(shape.bends + 2, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("kind", [PolygonalChain, NaturalSpline])
@@ -73,7 +73,7 @@ def test_a_natural_spline_bends_least_of_all_curves_through_its_points():
         def square(t):
             return float(shape.weights(t, 2) @ points) ** 2
 
-        return quad(square, 1e-3, 1 - 1e-3, points=[0.5])[0]
+        return quad(square, 0, 1, points=[0.5])[0]
 
     assert float(bezier.weights(0.5) @ control) == float(spline.weights(0.5) @ heights) == 1
     assert bending(spline, heights) < bending(bezier, control) - 1

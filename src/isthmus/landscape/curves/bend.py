@@ -11,7 +11,7 @@ from isthmus.landscape.curves.curve import Curve
 from isthmus.landscape.curves.elastic import ElasticBand
 from isthmus.landscape.curves.fisher import FisherRao
 from isthmus.landscape.curves.shapes import Bezier, Shape
-from isthmus.landscape.curves.spheres import OnSpheres, Spheres, Surface
+from isthmus.landscape.curves.spheres import OnSpheres, Spheres, SphereSurface
 from isthmus.landscape.curves.training import ControlPoints, Training, descend
 from isthmus.landscape.loss import Loss, Progress
 from isthmus.landscape.paths import AbstractPath
@@ -103,7 +103,7 @@ def _bent(
     points = points_of(path, shape.bends)
     controls = ControlPoints(loss, points, range(1, shape.bends + 1), training.only)
     if spheres is not None:
-        controls.surface = Surface(spheres, points, controls.parameters)
+        controls.surface = SphereSurface(spheres, points, controls.parameters)
     task = shape.task(loss, controls, steps)
     record = descend(task, steps, seed, training, progress)
     inner = map(controls.params, range(1, task.shape.bends + 1))

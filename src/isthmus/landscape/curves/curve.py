@@ -77,33 +77,36 @@ class Curve(AbstractPath):
         if t in (0, 1):
             mixed = {n: self.points[int(t) * -1][n].clone() for n in self._varied}
         else:
-            mixed = self._mixed(self.shape.weights(t), self._chain.weights(t))
+            mixed = self._mixed(t, 0)
         return {name: mixed.get(name, tensor) for name, tensor in self.points[0].items()}
 
-    def _mixed(self, weights: Tensor, measured: Tensor) -> Params:
-        """The tensors that vary, of the sum with these weights; statistics with ``measured``."""
+    def _mixed(self, t: float, order: int) -> Params:
+        """The tensors that vary, or their derivatives of this order."""
+        weights, measured = (one.weights(t, order).tolist() for one in (self.shape, self._chain))
         return {
             name: mix(
                 [point[name] for point in self.points],
-                (measured if is_statistic(name) else weights).tolist(),
+                measured if is_statistic(name) else weights,
             )
             for name in self._varied
         }
 
-    def jet(self, t: float, order: int = 2) -> list[Params]:
-        """In closed form, from the derivatives of the weights. Raises as any path."""
-        here = {name: x for name, x in self(t).items() if is_real_valued(x)}
-        jet = [here]
-        for k in range(1, order + 1):
-            found = self._mixed(self.shape.weights(t, k), self._chain.weights(t, k))
-            zeros = ((name, torch.zeros_like(x)) for name, x in here.items() if name not in found)
-            jet.append({**dict(zeros), **found})
-        return jet
-
     @property
     def breaks(self) -> tuple[float, ...]:
-        """The corners of the shape."""
-        return tuple(self.shape.corners)
+        """Those of the shape."""
+        return self.shape.breaks
+
+    def jet(self, t: float, order: int = 2) -> list[Params]:
+        """The point at ``t`` and its derivatives by t, up to ``order``; without integer tensors.
+
+        At a break, as of what follows.
+
+        Raises:
+            BadInput: ``t`` is outside [0, 1].
+        """
+        here = {name: tensor for name, tensor in self(t).items() if is_real_valued(tensor)}
+        still = {name: torch.zeros_like(tensor) for name, tensor in here.items()}
+        return [here, *(still | self._mixed(t, k) for k in range(1, order + 1))]
 
     @cached_property
     def _gram(self) -> Tensor:
@@ -120,7 +123,11 @@ class Curve(AbstractPath):
         return total
 
     def speed(self, t: float) -> float:
-        """``‖γ'(t)‖``, from the inner products of the control points."""
+        """The norm of the derivative by t; what a BatchNorm measured does not count.
+
+        Raises:
+            BadInput: ``t`` is outside [0, 1].
+        """
         require_inside(t)
         slopes = self.shape.weights(t, 1)[1:]  # all of them sum to 0
         return math.sqrt(max(0.0, float(slopes @ self._gram @ slopes)))

@@ -5,16 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, TypeAlias, final
 
 import torch
 from torch import Tensor
 
+from isthmus.ground import BadInput
 from isthmus.landscape.curves.shapes import CurveTask, PolygonalChain, require_bends
 from isthmus.landscape.curves.training import ControlPoints
 from isthmus.landscape.loss import Loss
-from isthmus.landscape.running import Batch, evaluation_mode, pair, place, run, weights_for
+from isthmus.landscape.running import (
+    Batch,
+    evaluation_mode,
+    pair,
+    place,
+    run,
+    tensors,
+    weights_for,
+)
 
 Divergence: TypeAlias = "Callable[[Any, Any], Tensor]"
 """Two outputs on the same batch to the square of how far apart they are, a scalar."""
@@ -113,22 +121,36 @@ def function_length(
 ) -> float:
     """The length of the way that the model's function makes, on the inputs of ``loss``.
 
-    The sum of the distances between ``points`` consecutive points: with `jeffreys` the length in
-    the Fisher-Rao metric, from below in the limit.
+    The sum of the distances between ``points`` consecutive points: with `jeffreys` that nears the
+    length in the Fisher-Rao metric.
 
     Raises:
-        BadInput: The data do not fit the model.
+        BadInput: ``points`` is below 2, or the data do not fit the model.
         UnknownName: The path's Params are not of the loss's model; so ShapeMismatch.
     """
-    squares = [0.0] * (points - 1)
-    samples = 0
+    if points < 2:
+        raise BadInput(f"points is {points}, expected at least 2", "count both ends")
+    lengths = []
+    last: list[Any] = []
+    for k in range(points):
+        here, sizes = _outputs(loss, path(k / (points - 1)))
+        squares = [
+            float(divergence(one, other)) * size
+            for one, other, size in zip(last, here, sizes, strict=False)
+        ]
+        lengths.append(math.sqrt(max(0.0, math.fsum(squares)) / sum(sizes)))
+        last = here
+    return math.fsum(lengths)
+
+
+def _outputs(loss: Loss, params: Mapping[str, Tensor]) -> tuple[list[Any], list[int]]:
+    """What the model says to every batch, in evaluation mode, and how many samples it has."""
+    found, sizes = [], []
+    weights = weights_for(loss.model, params, loss.dtype)
+    device = next(iter(weights.values())).device
     with torch.no_grad(), evaluation_mode(loss.model):
-        held = [weights_for(loss.model, path(k / (points - 1)), loss.dtype) for k in range(points)]
-        device = next(iter(held[0].values())).device
         for index, batch in enumerate(loss.batches):
             inputs = place(pair(batch, index)[0], device, loss.dtype)
-            outputs = [run(loss.model, weights, inputs) for weights in held]
-            for k, (one, other) in enumerate(pairwise(outputs)):
-                squares[k] += float(divergence(one, other))
-            samples += 1
-    return math.fsum(math.sqrt(max(0.0, square / samples)) for square in squares)
+            found.append(run(loss.model, weights, inputs))
+            sizes.append(len(tensors(inputs)[0]))
+    return found, sizes

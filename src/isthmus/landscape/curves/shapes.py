@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -41,12 +40,12 @@ class Shape(ABC):
     def weights(self, t: float, order: int = 0) -> Tensor:
         """The weight of every control point at ``t``: ``(bends + 2,)``, float64.
 
-        With ``order`` their derivative by t of this order; at a corner, that of the piece after it.
+        With an order, the derivative of this order by t; at a break, as of the piece after it.
         """
 
     @property
-    def corners(self) -> Sequence[float]:
-        """The t inside (0, 1) at which the first derivative jumps."""
+    def breaks(self) -> tuple[float, ...]:
+        """The t inside (0, 1) at which a curve has a corner."""
         return ()
 
     @property
@@ -74,7 +73,15 @@ class Bezier(Shape):
 
     def weights(self, t: float, order: int = 0) -> Tensor:
         """C(n, k) (1 - t)^(n - k) t^k, with n = bends + 1."""
-        return _bernstein(self.bends + 1, t, order)
+        degree = self.bends + 1
+        if order > degree:
+            return torch.zeros(degree + 1, dtype=torch.float64)
+        found = _bernstein(degree - order, t)
+        for lower in range(degree - order + 1, degree + 1):
+            # B_k' = n (B_(k-1) - B_k), of degree n from degree n - 1
+            wide = torch.nn.functional.pad(found, (1, 1))
+            found = lower * (wide[:-1] - wide[1:])
+        return found
 
 
 @final
@@ -91,20 +98,24 @@ class PolygonalChain(Shape):
         return f"polygonal chain with {_bends(self.bends)}"
 
     @property
-    def corners(self) -> Sequence[float]:
+    def breaks(self) -> tuple[float, ...]:
         """The control points between the ends."""
         return tuple(k / (self.bends + 1) for k in range(1, self.bends + 1))
 
     def weights(self, t: float, order: int = 0) -> Tensor:
-        """The two ends of the segment share the weight, in 1 / (bends + 1) of the time."""
-        pieces = self.bends + 1
-        k = min(int(t * pieces), self.bends)
-        place = t * pieces - k
+        """The two ends of the segment share the weight."""
+        k, place = self._segment(t)
+        rate = float(self.bends + 1) if order == 1 else 0.0
+        first, second = (-rate, rate) if order else (1 - place, place)
         weights = torch.zeros(self.bends + 2, dtype=torch.float64)
-        if order < 2:
-            pair = (-pieces, pieces) if order else (1 - place, place)
-            weights[k : k + 2] = torch.tensor(pair, dtype=torch.float64)
+        weights[k], weights[k + 1] = first, second
         return weights
+
+    def _segment(self, t: float) -> tuple[int, float]:
+        """Which segment, and where in it."""
+        place = t * (self.bends + 1)
+        k = min(int(place), self.bends)
+        return k, place - k
 
 
 @final
@@ -175,13 +186,7 @@ def require_bends(bends: int) -> None:
         )
 
 
-def _bernstein(degree: int, t: float, order: int) -> Tensor:
-    """A derivative is n (B_(k-1) - B_k), of the polynomials of degree n - 1."""
-    if order and not degree:
-        return torch.zeros(1, dtype=torch.float64)
-    if order:
-        lower = torch.nn.functional.pad(_bernstein(degree - 1, t, order - 1), (1, 1))
-        return degree * (lower[:-1] - lower[1:])
+def _bernstein(degree: int, t: float) -> Tensor:
     values = [math.comb(degree, k) * (1 - t) ** (degree - k) * t**k for k in range(degree + 1)]
     return torch.tensor(values, dtype=torch.float64)
 

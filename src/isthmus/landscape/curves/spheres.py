@@ -129,6 +129,11 @@ class OnSpheres(AbstractPath):
         """Those of the path."""
         return self.path.jumps
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Those of the path."""
+        return tuple(getattr(self.path, "breaks", ()))
+
     @cached_property
     def _radii(self) -> tuple[Params, Params]:
         return radii_of(self.path.start, self.spheres), radii_of(self.path.end, self.spheres)
@@ -210,7 +215,7 @@ class GreatCircles(AbstractPath):
         return found
 
 
-class Surface:
+class SphereSurface:
     """Spheres on which the mixtures of control points are kept while these are trained.
 
     The radii of a mixture are the mixtures of radii that go evenly from end to end.

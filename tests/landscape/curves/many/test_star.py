@@ -87,3 +87,15 @@ def test_clear_errors(cross):
         star(TIPS, cross, match_every=0)
     with pytest.raises(ShapeMismatch, match="'place' has shape"):
         star([TIPS[0], {"place": torch.zeros(3, dtype=torch.float64)}], cross)
+
+
+def test_a_centre_of_networks_with_batchnorm(trained_normed):
+    loss, models = trained_normed
+    found = star(models, loss, steps=300, training=FAST)
+    assert float(found.centre["1.running_var"].min()) > 0
+    again = loss.batches
+    heights = [
+        barrier(loss, path, recompute_statistics=again).height_mean_ends
+        for path in (Line(*models), found.path(0, 1))
+    ]
+    assert heights[1] < 0.7 * heights[0]

@@ -29,7 +29,7 @@ def descend(
     """Train the points of ``task``; they are then in its `ControlPoints`.
 
     Raises:
-        BadInput: ``steps`` is negative, a batch does not fit, or the checkpoint is of another
+        BadInput: ``steps`` is not positive, a batch does not fit, or the checkpoint is of another
             training.
         NotFinite: A loss is NaN or infinite.
     """
