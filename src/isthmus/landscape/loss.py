@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias, final
 
 import torch
@@ -16,7 +16,7 @@ from isthmus.landscape.evaluation.engine import Engine, Step
 from isthmus.landscape.evaluation.memory import weight
 from isthmus.landscape.evaluation.metrics import Criterion, Metric
 from isthmus.landscape.evaluation.ranks import ALONE, Ranks
-from isthmus.landscape.evaluation.scores import LOSS, Scoring, Totals
+from isthmus.landscape.evaluation.scores import LOSS, Scoring, Totals, averages
 from isthmus.landscape.running import Batch, weights_for, weights_like
 from isthmus.landscape.statistics import recompute_statistics as recompute
 
@@ -69,7 +69,8 @@ class Loss:
         metrics: Further figures by name, each a function like ``criterion`` or a `Metric`; None
             means the accuracy where the targets are class indices.
         dtype: Compute in this dtype, as float64 for an exact comparison; None keeps the params'.
-        micro_batch: Samples a step; None chooses what ``memory`` and a CPU's cache hold.
+        micro_batch: Samples a step; None chooses what ``memory`` and a CPU's cache hold, or the
+            whole batch where ``criterion`` is seen to be no mean over the samples.
         memory: Bytes to work with beyond the model, the path's own tensors and one batch: half for
             points of the path that are held together, a quarter for results that they share, a
             quarter for those of one step at one point. At least one point and one sample are held.
@@ -156,7 +157,8 @@ class Loss:
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine(self.model, self.dtype, self.micro_batch, self.memory, self.ranks)
+        is_mean = partial(averages, self.criterion)
+        return Engine(self.model, self.dtype, self.micro_batch, self.memory, self.ranks, is_mean)
 
     def _weights(self, params: Mapping[str, Tensor]) -> Params:
         return weights_for(self.model, params, self.dtype, self.device)

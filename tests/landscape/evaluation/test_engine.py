@@ -98,6 +98,18 @@ class Twice(nn.Module):
         return self.fc(x * two + four / three + one)
 
 
+class Sparse(nn.Module):
+    """A sparse matrix among the buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 4)
+        self.register_buffer("mix", torch.eye(20).roll(1, 0).to_sparse(), persistent=False)
+
+    def forward(self, x):
+        return self.fc(torch.sparse.mm(self.mix, x.T).T)
+
+
 class Random(nn.Module):
     """What looks constant is drawn anew at every run."""
 
@@ -109,7 +121,14 @@ class Random(nn.Module):
         return self.fc(x + torch.rand_like(x))
 
 
-MODELS = {"mlp": mlp, "conv": Convolutional, "tokens": Tokens, "writes": Writes, "twice": Twice}
+MODELS = {
+    "mlp": mlp,
+    "conv": Convolutional,
+    "tokens": Tokens,
+    "writes": Writes,
+    "twice": Twice,
+    "sparse": Sparse,
+}
 
 
 def inputs_for(name, samples):
@@ -279,6 +298,16 @@ def test_a_step_holds_what_the_memory_and_the_cache_do():
     assert step_size(small, 2**30, "cpu") == 2 * 2**20 // 1000
     assert step_size(small, 4 * 4000 * 7, "cpu") == 7
     assert step_size(small, 1, "cpu") == 1
+
+
+def test_a_criterion_that_is_no_mean_gets_whole_batches():
+    model, a, _, batches = case("mlp", samples=40)
+    loss = Loss(model, batches[:1], lambda o, y: F.cross_entropy(o, y, reduction="sum"), memory=1)
+    outputs = run(model, a, batches[0][0])
+    total = float(F.cross_entropy(outputs, batches[0][1], reduction="sum"))
+    assert loss(a) == pytest.approx(total)
+    mean = Loss(model, batches[:1], F.cross_entropy, memory=1)
+    assert mean(a) == pytest.approx(total / 40)
 
 
 def test_points_are_held_within_the_memory():

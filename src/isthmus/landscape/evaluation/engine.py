@@ -47,6 +47,8 @@ class Engine:
         micro_batch: Samples a step; None chooses.
         memory: Bytes for results; see `isthmus.landscape.Loss`.
         ranks: The processes that share the samples.
+        divisible: Whether what is computed from outputs and targets of some samples follows from
+            what it is for each of them; where it does not, batches stay whole.
     """
 
     model: nn.Module
@@ -54,6 +56,7 @@ class Engine:
     micro_batch: int | None = None
     memory: int = 2**30
     ranks: Ranks = ALONE
+    divisible: Callable[[Any, Any, int], bool] = lambda outputs, targets, samples: True
     _footprints: dict[Any, Footprint | None] = field(default_factory=dict, init=False, repr=False)
     _contiguous: set[bool] = field(default_factory=set, init=False, repr=False)
 
@@ -105,29 +108,35 @@ class Engine:
                 yield 0, len((tensors(inputs) or tensors(targets))[0]), inputs, targets
             return
         own = self.ranks.part(total, index)
-        step = self.micro_batch or self._step(weights, inputs, total)
+        step = self.micro_batch or self._step(weights, inputs, targets, total)
         for start in range(own.start, own.stop, step):
             part = slice(start, min(start + step, own.stop))
             whole = part == slice(0, total)
             given = (inputs, targets) if whole else (cut(inputs, part), cut(targets, part))
             yield start, part.stop - part.start, *given
 
-    def _step(self, weights: Mapping[str, Tensor], inputs: Inputs, total: int) -> int:
+    def _step(self, weights: Mapping[str, Tensor], inputs: Inputs, targets: Any, total: int) -> int:
         """Samples a step, from what a few of them need; learned once for inputs of this shape."""
         held = tensors(inputs)
         key = tuple((t.shape[1:], t.dtype) for t in held)
         if total <= _PROBE or not held:
             return max(1, total)
         if key not in self._footprints:
-            self._footprints[key] = self._weighed(weights, self._laid(cut(inputs, slice(_PROBE))))
+            few = slice(_PROBE)
+            part = self._laid(cut(inputs, few))
+            self._footprints[key] = self._weighed(weights, part, cut(targets, few))
         found = self._footprints[key]
         return total if found is None else step_size(found, self.memory, held[0].device.type)
 
-    def _weighed(self, weights: Mapping[str, Tensor], inputs: Inputs) -> Footprint | None:
-        """What a sample needs; None where the model does not run on a few samples."""
+    def _weighed(
+        self, weights: Mapping[str, Tensor], inputs: Inputs, targets: Any
+    ) -> Footprint | None:
+        """What a sample needs; None where a few samples do not tell, or batches stay whole."""
         try:
             with Watch((*weights.values(), *tensors(inputs))) as watch:
-                run(self.model, weights, inputs)
+                outputs = run(self.model, weights, inputs)
+            if not self.divisible(outputs, targets, _PROBE):
+                return None
         except BadInput:  # the whole batch will say what is wrong
             return None
         return Footprint(watch.largest / _PROBE, watch.peak / _PROBE)

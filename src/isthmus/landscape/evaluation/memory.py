@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -30,7 +31,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, there: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._users = {tensor.untyped_storage().data_ptr(): 1 for tensor in there}
+        self._users = {
+            t.untyped_storage().data_ptr(): 1 for t in there if t.layout is torch.strided
+        }
         self._live = self.peak = self.largest = 0
 
     @classmethod
@@ -44,7 +47,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run one operator and weigh what it gives."""
         made = func(*args, **(kwargs or {}))
         for tensor in tensors(made):
-            self._weigh(tensor)
+            if tensor.layout is torch.strided:
+                self._weigh(tensor)
         return made
 
     def _weigh(self, tensor: Tensor) -> None:

@@ -49,7 +49,7 @@ def mean_of(function: Criterion, what: str, outputs: Any, targets: Any) -> Tenso
     return value.reshape(()).double()
 
 
-def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int, loss: Tensor) -> Tensor:
+def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int) -> Tensor:
     """The loss of every sample on its own, float64 of shape (samples,).
 
     Args:
@@ -57,10 +57,9 @@ def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int, loss
         outputs: What the model gives.
         targets: What it should give.
         samples: How many there are.
-        loss: That of all of them, which must be their mean.
 
     Raises:
-        BadInput: The losses of single samples have another mean.
+        BadInput: The criterion cannot compare single samples.
     """
     one = torch.func.vmap(lambda o, t: criterion(o.unsqueeze(0), t.unsqueeze(0)).reshape(()))
     try:
@@ -69,7 +68,21 @@ def each_of(criterion: Criterion, outputs: Any, targets: Any, samples: int, loss
         parts = [slice(k, k + 1) for k in range(samples)]
         pairs = [(cut(outputs, part), cut(targets, part)) for part in parts]
         row = torch.stack([mean_of(criterion, "criterion", o, t) for o, t in pairs])
-    if not torch.allclose(row.mean(), loss, rtol=1e-4, atol=1e-7, equal_nan=True):
+    return row
+
+
+def averages(criterion: Criterion, outputs: Any, targets: Any, samples: int) -> bool:
+    """Whether the loss of these samples is the mean of their losses, as far as rounding goes."""
+    row = each_of(criterion, outputs, targets, samples)
+    return _same(row, mean_of(criterion, "criterion", outputs, targets))
+
+
+def _same(row: Tensor, loss: Tensor) -> bool:
+    return torch.allclose(row.mean(), loss, rtol=1e-4, atol=1e-7, equal_nan=True)
+
+
+def _require_mean(row: Tensor, loss: Tensor) -> Tensor:
+    if not _same(row, loss):
         raise BadInput(
             f"the losses of single samples have the mean {float(row.mean()):.6g}, but the "
             f"criterion gives {float(loss):.6g} for all of them",
@@ -140,7 +153,7 @@ class Scoring:
                 sums[name] = mean_of(metric, what, outputs, targets) * samples
         if not self.each:
             return Totals(samples, sums)
-        row = each_of(self.criterion, outputs, targets, samples, loss)
+        row = _require_mean(each_of(self.criterion, outputs, targets, samples), loss)
         return Totals(samples, sums, {(step.batch, step.start): row})
 
     def _metrics(self, outputs: Any, targets: Any) -> Mapping[str, Criterion | Metric]:

@@ -119,7 +119,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._watched += 1
         if func._schema.is_mutable:
             for tensor in (*tensors(args), *tensors(kwargs)):  # any of them: to know less is safe
-                self._written[tensor.untyped_storage()._cdata] += 1
+                self._written[_storage(tensor)] += 1
             return func(*args, **kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags:
             return func(*args, **kwargs)
@@ -149,7 +149,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _version(self, tensor: Tensor) -> tuple[int, int]:
         """Changes with every write, while this is on or off: torch counts those in views apart."""
-        return tensor._version, self._written[tensor.untyped_storage()._cdata]
+        return tensor._version, self._written[_storage(tensor)]
 
     def _note(self, tensor: Tensor) -> None:
         """Note that a tensor stands still."""
@@ -248,6 +248,11 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if added is not None:
             out.add_(added.reshape(1, -1, *[1] * (out.dim() - 2)) if product.added == 2 else added)
         return out
+
+
+def _storage(tensor: Tensor) -> int:
+    """Which memory a tensor lies in; sparse ones count as one."""
+    return tensor.untyped_storage()._cdata if tensor.layout is torch.strided else 0
 
 
 def _with(tree: Any, old: Tensor, new: Tensor) -> Any:

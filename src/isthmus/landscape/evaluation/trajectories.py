@@ -44,16 +44,22 @@ class Trajectories:
         """Whether the tensor called ``name`` is the same at all points."""
         if name not in self._still:
             first, *rest = (point[name] for point in self.points)
-            self._still[name] = all(torch.equal(first, tensor) for tensor in rest)
+            self._still[name] = all(_equal(first, tensor) for tensor in rest)
         return self._still[name]
 
     def of(self, name: str) -> Trajectory | None:
         """How the tensor called ``name`` moves; None where that is in too many directions."""
         if name not in self._found:
             tensors = [point[name] for point in self.points]
-            origin = tensors[0].detach()  # an object of its own, which no point runs with
-            self._found[name] = Trajectory(origin) if self.still(name) else follow(tensors)
+            self._found[name] = (
+                Trajectory(tensors[0].detach()) if self.still(name) else follow(tensors)
+            )
         return self._found[name]
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same numbers; of sparse ones that is not asked."""
+    return one is other or (one.layout is torch.strided and torch.equal(one, other))
 
 
 def follow(tensors: Sequence[Tensor]) -> Trajectory | None:
@@ -62,9 +68,11 @@ def follow(tensors: Sequence[Tensor]) -> Trajectory | None:
     At most half as many products as there are points are worth it, and tensors in half precision
     are too coarse to tell.
     """
-    origin = tensors[0].detach()
+    origin = tensors[0].detach()  # an object of its own, which no point runs with
     most = min(len(tensors) // 2 - 1, _MOST)
-    if not origin.is_floating_point() or torch.finfo(origin.dtype).eps > 1e-6 or most < 1:
+    if origin.layout is not torch.strided or not origin.is_floating_point() or most < 1:
+        return None
+    if torch.finfo(origin.dtype).eps > 1e-6:
         return None
     scale = max(float(torch.linalg.vector_norm(t, torch.inf)) for t in tensors)
     room = _ROUNDINGS * torch.finfo(origin.dtype).eps * scale
