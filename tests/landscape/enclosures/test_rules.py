@@ -13,12 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isthmus.ground import UnknownOperator
-from isthmus.landscape.enclosures import rules
 from isthmus.landscape.enclosures.calculus import enclose
 from isthmus.landscape.enclosures.enclosure import Enclosure
 from isthmus.landscape.enclosures.rules import functions
-
-assert rules
 
 
 def enclosure(

@@ -71,7 +71,7 @@ def certify(
     """
     _check(line, tolerance, relative, intervals, work)
     effort = Effort(tolerance, relative, intervals, work)
-    sampled = barrier(loss, line, points)
+    sampled = barrier(loss, line, points=points)
     whole = torch.inference_mode()  # so that operators arrive whole: see Enclosure
     with evaluation_mode(loss.model), whole, torch.backends.cudnn.flags(enabled=False):
         ground = _Above(loss, line, memory)

@@ -27,6 +27,9 @@ class Enclosure(Tensor):
         slope: The same; None is zero.
         radius: The same, not negative, and infinity or NaN where nothing is known; None where the
             affine part is exact but for rounding of `SLACK` times its size.
+
+    Attributes:
+        shared: Whether it is a view or was viewed: then nothing may be written into it.
     """
 
     centre: Tensor
@@ -51,7 +54,7 @@ class Enclosure(Tensor):
 
     @cached_property
     def extent(self) -> Tensor:
-        """The largest absolute value of the affine part."""
+        """A bound of the affine part's absolute value."""
         return self.centre.abs() if self.slope is None else self.centre.abs() + self.slope.abs()
 
     @property

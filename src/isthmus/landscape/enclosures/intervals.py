@@ -11,12 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from isthmus.ground import BadInput, Params, UnknownOperator
-from isthmus.landscape.enclosures import rules as _rules  # fills the table
 from isthmus.landscape.enclosures.enclosure import Enclosure, lift
 from isthmus.landscape.enclosures.rounding import NARROWEST, TINY, room
 from isthmus.landscape.running import Inputs, run
-
-assert _rules
 
 
 @dataclass(frozen=True)
