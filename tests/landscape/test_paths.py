@@ -102,6 +102,8 @@ def test_laws_of_every_path(path):
         assert distance(path.reversed()(1 - t), path(t)) < 1e-12
         assert distance(there_and_back(t), path(t)) == 0
     assert path.kind
+    assert path.length() >= distance(path.start, path.end) * (1 - 1e-9)
+    assert path.length(0.2, 0.7) == pytest.approx(path.reversed().length(0.3, 0.8), rel=1e-6)
     assert [j.moved for j in path.reversed().jumps] == [j.moved for j in path.jumps[::-1]]
     again = path.then(path.reversed())
     assert distance(again(0.25), again(0.75)) < 1e-12

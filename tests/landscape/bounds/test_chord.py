@@ -152,7 +152,7 @@ def _check(count, seed):
 
 
 def test_where_the_flag_is_true_nothing_violates_the_bound():
-    _check(120, 0)
+    _check(80, 0)
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def _orbit(seed, scale, size=3):
 
 def test_orbit_paths_are_proved_and_keep_their_bounds():
     proved = 0
-    for seed in range(12):
+    for seed in range(6):
         path = _orbit(seed, 0.15)
         found = chord_bound(path, pieces=64)
         proved += bool(found)
@@ -184,7 +184,7 @@ def test_orbit_paths_are_proved_and_keep_their_bounds():
             assert path.length() <= evidence["length"]
             assert max(path.curvature(k / 50) for k in range(51)) <= evidence["curvature"]
         assert evidence["measured"] <= evidence["bound"] + 1e-12
-    assert proved > 6
+    assert proved > 3
 
 
 def test_corners_rests_jumps_and_nonsense_are_named():

