@@ -16,6 +16,7 @@ NAMES = (
     "language",
     "vision",
     "curves",
+    "certify",
     "many",
     "discovery",
     "planted",

@@ -185,6 +185,7 @@ def test_help_names_every_verb(run):
         "discover",
         "align",
         "barrier",
+        "certify",
         "connect",
         "merge",
         "demo",

@@ -14,7 +14,7 @@ from isthmus.landscape.curves import (
     OnSpheres,
     PolygonalChain,
     SimplicialComplex,
-    Star,
+    StarDomain,
     Training,
     TrainingRecord,
     VarianceSpheres,
@@ -32,6 +32,13 @@ from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy
 from isthmus.landscape.evaluation.ranks import Ranks, ranks
 from isthmus.landscape.evaluation.refinement import Refinement
 from isthmus.landscape.loss import Evaluation, Loss
+from isthmus.landscape.maps import (
+    Plane,
+    feature_connectivity,
+    layer_barriers,
+    residual_bound,
+    surface,
+)
 from isthmus.landscape.orbit_paths import OrbitPath
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
 from isthmus.landscape.statistics import recompute_statistics
@@ -58,6 +65,7 @@ __all__ = [
     "NeuronSpheres",
     "OnSpheres",
     "OrbitPath",
+    "Plane",
     "Polygon",
     "PolygonalChain",
     "Ranks",
@@ -67,7 +75,7 @@ __all__ = [
     "Reversed",
     "Segments",
     "SimplicialComplex",
-    "Star",
+    "StarDomain",
     "Training",
     "TrainingRecord",
     "VarianceSpheres",
@@ -77,12 +85,16 @@ __all__ = [
     "certify",
     "chord_bound",
     "dropout_path",
+    "feature_connectivity",
     "function_length",
+    "layer_barriers",
     "layerwise",
     "ranks",
     "recompute_statistics",
     "rescale_path",
+    "residual_bound",
     "simplexes",
     "star",
+    "surface",
     "two_legs",
 ]

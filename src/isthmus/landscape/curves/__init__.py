@@ -5,7 +5,7 @@ from isthmus.landscape.curves.curve import Curve
 from isthmus.landscape.curves.elastic import ElasticBand
 from isthmus.landscape.curves.fisher import FisherRao, function_length
 from isthmus.landscape.curves.layers import layerwise
-from isthmus.landscape.curves.many import SimplicialComplex, Star, simplexes, star
+from isthmus.landscape.curves.many import SimplicialComplex, StarDomain, simplexes, star
 from isthmus.landscape.curves.shapes import Bezier, NaturalSpline, PolygonalChain, Shape
 from isthmus.landscape.curves.spheres import (
     GreatCircles,
@@ -29,7 +29,7 @@ __all__ = [
     "Shape",
     "SimplicialComplex",
     "Spheres",
-    "Star",
+    "StarDomain",
     "Training",
     "TrainingRecord",
     "VarianceSpheres",

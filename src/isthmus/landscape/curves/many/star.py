@@ -29,7 +29,7 @@ Match: TypeAlias = "Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mappi
 
 @final
 @dataclass(frozen=True, eq=False)
-class Star(Result):
+class StarDomain(Result):
     """A centre and the models around it.
 
     Attributes:
@@ -66,7 +66,7 @@ def star(
     match_every: int = 500,
     training: Training | None = None,
     progress: Progress | None = None,
-) -> Star:
+) -> StarDomain:
     """The centre c with the least mean loss on all lines from it to the models.
 
     ``min_c Σ_i E_t L((1 - t) c + t θ_i)``, a random model and a random t in every step (Lin, Li and
@@ -106,7 +106,7 @@ def star(
     points = ControlPoints(loss, [centre, *around], [0], training.only)
     task = _Centring(loss, points, around, concentration, match, match_every)
     record = descend(task, steps, seed, training, progress)
-    return Star(points.params(0), tuple(task.models), record)
+    return StarDomain(points.params(0), tuple(task.models), record)
 
 
 class _Centring(Task):
