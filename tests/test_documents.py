@@ -51,7 +51,7 @@ def plain(printed: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "docs/paths.md"])
 def test_code_runs_and_prints_what_is_shown(
     name: str,
     tmp_path: Path,
