@@ -10,9 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from isthmus.ground import BadCheckpoint, BadInput, NotFinite, UnknownName, distance, params_of
+from isthmus.ground import (
+    BadCheckpoint,
+    BadInput,
+    NotFinite,
+    UnknownName,
+    distance,
+    distances,
+    params_of,
+)
 from isthmus.landscape import Line, Loss, barrier
 from isthmus.landscape.curves import Bezier, Curve, NaturalSpline, PolygonalChain, Training, bend
+from isthmus.testing import zoo
 from isthmus.testing.training import seeded
 
 
@@ -251,3 +260,14 @@ def test_clear_errors(pair):
     for option in ("samples", "every"):
         with pytest.raises(BadInput, match=f"{option} is 0, expected at least 1"):
             Training(**{option: 0})
+
+
+@pytest.mark.parametrize("name", ["vgg", "lstm_classifier", "gpt", "resnet20"])
+def test_all_parameters_of_all_sorts_of_models_are_trained(name):
+    one = zoo.entry(name)
+    model = one.build()
+    a, b = (params_of(zoo.randomise(one.build(), seed=seed)) for seed in (0, 1))
+    loss = Loss(model, [(one.example(), torch.zeros(1))], lambda out, _: out.square().mean())
+    sgd = Training(partial(torch.optim.SGD, lr=1e-3))
+    found = distances(bend(Line(a, b), loss, steps=1, training=sgd).points[1], Line(a, b)(0.5))
+    assert all(found[name] > 0 for name, _ in model.named_parameters() if name in found)
