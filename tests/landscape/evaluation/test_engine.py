@@ -21,11 +21,14 @@ from isthmus.landscape.evaluation.sharing import Sharing
 from isthmus.landscape.evaluation.trajectories import follow
 from isthmus.landscape.running import run
 
+WORTH = Footprint.worth_watching
+
 
 @pytest.fixture(autouse=True)
 def even_small_work(monkeypatch):
     """Share whatever can be shared."""
     monkeypatch.setattr(Sharing, "worth", True)
+    monkeypatch.setattr(Footprint, "worth_watching", lambda *_: True)
     monkeypatch.setattr(sharing, "_LEAST", 0)
     monkeypatch.setattr(sharing, "_DEPTH", 1)
 
@@ -293,7 +296,7 @@ def test_what_moves_too_wildly_or_too_coarsely_is_left_alone():
 
 
 def test_a_step_holds_what_the_memory_and_the_cache_do():
-    small = Footprint(largest=1000, peak=4000)
+    small = Footprint(largest=1000, peak=4000, work=50_000, operators=10)
     assert step_size(small, 2**30, "cuda") == 2**28 // 4000
     assert step_size(small, 2**30, "cpu") == 2 * 2**20 // 1000
     assert step_size(small, 4 * 4000 * 7, "cpu") == 7
@@ -308,6 +311,12 @@ def test_a_criterion_that_is_no_mean_gets_whole_batches():
     assert loss(a) == pytest.approx(total)
     mean = Loss(model, batches[:1], F.cross_entropy, memory=1)
     assert mean(a) == pytest.approx(total / 40)
+
+
+def test_small_work_is_not_watched():
+    small = Footprint(largest=1000, peak=4000, work=50_000, operators=10)
+    assert WORTH(small, 201)
+    assert not WORTH(small, 199)
 
 
 def test_points_are_held_within_the_memory():

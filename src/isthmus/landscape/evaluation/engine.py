@@ -89,6 +89,7 @@ class Engine:
                 for number, (start, size, part, wanted) in enumerate(parts):
                     laid = self._laid(part)
                     sharing.begin(laid)
+                    watched = watched and self._worth_watching(part, size)
                     for point, weights in enumerate(points):
                         mode = sharing.at(point) if watched else nullcontext()
                         outputs = self._run(weights, part, laid, mode)
@@ -118,7 +119,7 @@ class Engine:
     def _step(self, weights: Mapping[str, Tensor], inputs: Inputs, targets: Any, total: int) -> int:
         """Samples a step, from what a few of them need; learned once for inputs of this shape."""
         held = tensors(inputs)
-        key = tuple((t.shape[1:], t.dtype) for t in held)
+        key = _shape(inputs)
         if total <= _PROBE or not held:
             return max(1, total)
         if key not in self._footprints:
@@ -139,7 +140,13 @@ class Engine:
                 return None
         except BadInput:  # the whole batch will say what is wrong
             return None
-        return Footprint(watch.largest / _PROBE, watch.peak / _PROBE)
+        each = (watch.largest / _PROBE, watch.peak / _PROBE, watch.work / _PROBE)
+        return Footprint(*each, watch.operators)
+
+    def _worth_watching(self, inputs: Inputs, samples: int) -> bool:
+        """Whether work may be shared on a step; so too where it was never weighed."""
+        found = self._footprints.get(_shape(inputs))
+        return found is None or found.worth_watching(samples)
 
     def _laid(self, inputs: Inputs) -> Inputs:
         """Images channels last, where the model has convolutions and allows that."""
@@ -170,3 +177,8 @@ class Engine:
         outputs = run(self.model, weights, given)
         self._contiguous.add(True)
         return outputs
+
+
+def _shape(inputs: Inputs) -> Any:
+    """What inputs are like, whatever the number of samples."""
+    return tuple((tensor.shape[1:], tensor.dtype) for tensor in tensors(inputs))

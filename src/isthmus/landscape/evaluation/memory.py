@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from isthmus.landscape.evaluation.sharing import WATCHING, work
 from isthmus.landscape.running import tensors
 
 _CACHE = 2 * 2**20
@@ -20,10 +21,23 @@ samples of an MLP. Six times as much is as fast on an idle machine, not on a bus
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that one sample needs: of the largest result, and of all that live at one time."""
+    """What one sample needs.
+
+    Attributes:
+        largest: Bytes of the largest result.
+        peak: Bytes of all results that live at one time.
+        work: Multiplications.
+        operators: How many operators a run has, for any number of samples.
+    """
 
     largest: float
     peak: float
+    work: float
+    operators: int
+
+    def worth_watching(self, samples: int) -> bool:
+        """Whether a run on so many samples is more work than watching it."""
+        return self.work * samples > WATCHING * self.operators
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,7 +48,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._users = {
             t.untyped_storage().data_ptr(): 1 for t in there if t.layout is torch.strided
         }
-        self._live = self.peak = self.largest = 0
+        self._live = self.peak = self.largest = self.operators = 0
+        self.work = 0.0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -46,6 +61,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run one operator and weigh what it gives."""
         made = func(*args, **(kwargs or {}))
+        self.operators += 1
+        self.work += work(func, args, tensors(made))
         for tensor in tensors(made):
             if tensor.layout is torch.strided:
                 self._weigh(tensor)

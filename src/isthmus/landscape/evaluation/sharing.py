@@ -45,7 +45,7 @@ _PRODUCTS: dict[Any, _Product] = {
 
 _DEPTH = 16
 """Multiplications for one output that cost about as much as adding one direction (measured)."""
-_WATCHING = 1e6
+WATCHING = 1e6
 """Multiplications that cost about as much as watching one operator (measured)."""
 _LEAST = 1e7
 """A product of fewer multiplications is not worth finding out how its factors move."""
@@ -109,7 +109,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     @property
     def worth(self) -> bool:
         """Asked after the first point: whether what was kept is more work than the watching."""
-        return self._saved > _WATCHING * self._watched
+        return self._saved > WATCHING * self._watched
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -176,7 +176,7 @@ class Sharing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if size <= self._left:
             self._left -= size
             self._kept[key] = made, [self._version(tensor) for tensor in outputs]
-            self._saved += 0 if view else _work(func, args, outputs)
+            self._saved += 0 if view else work(func, args, outputs)
             for tensor in outputs:
                 self._note(tensor)
         return made
@@ -286,7 +286,7 @@ def _outputs(func: Any, args: tuple[Any, ...]) -> int:
     return int(left.numel() // left.shape[-1] * right.shape[-1])
 
 
-def _work(func: Any, args: Any, outputs: Sequence[Tensor]) -> float:
+def work(func: Any, args: Any, outputs: Sequence[Tensor]) -> float:
     """About how many multiplications an operator is."""
     depth = _depth(func, args) if func in _PRODUCTS else 1
     return depth * sum(tensor.numel() for tensor in outputs)
