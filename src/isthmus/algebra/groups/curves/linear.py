@@ -50,7 +50,8 @@ def linear_stages(matrix: Tensor, felt: tuple[Tensor, Tensor] | None) -> tuple[S
 
 def _length(stages: tuple[Stage, ...], felt: tuple[Tensor, Tensor]) -> float:
     """How far all moves for which ``felt`` holds the Gram matrices."""
-    squares = [_squared_speed(stages, gram, dual) for gram, dual in zip(felt, (0, 1), strict=True)]
+    there = [(gram, dual) for dual, gram in enumerate(felt) if bool(gram.any())]
+    squares = [_squared_speed(stages, gram, dual) for gram, dual in there]
     speeds = (sum(square((1 + node) / 2) for square in squares) for node in _NODES)
     return math.fsum(w / 2 * max(s, 0.0) ** 0.5 for w, s in zip(_WEIGHTS, speeds, strict=True))
 
