@@ -6,6 +6,17 @@ from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy
 from isthmus.landscape.evaluation.ranks import Ranks, ranks
 from isthmus.landscape.evaluation.refinement import Refinement
 from isthmus.landscape.loss import Evaluation, Loss
+from isthmus.landscape.maps import (
+    FeatureConnectivity,
+    LayerBarriers,
+    Plane,
+    ResidualBound,
+    Surface,
+    feature_connectivity,
+    layer_barriers,
+    residual_bound,
+    surface,
+)
 from isthmus.landscape.orbit_paths import OrbitPath
 from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
 from isthmus.landscape.statistics import recompute_statistics
@@ -17,18 +28,27 @@ __all__ = [
     "CalibrationError",
     "ClassAccuracy",
     "Evaluation",
+    "FeatureConnectivity",
     "Interval",
     "Joined",
     "Jump",
+    "LayerBarriers",
     "Line",
     "Loss",
     "Metric",
     "OrbitPath",
+    "Plane",
     "Polygon",
     "Ranks",
     "Refinement",
+    "ResidualBound",
     "Reversed",
+    "Surface",
     "barrier",
+    "feature_connectivity",
+    "layer_barriers",
     "ranks",
     "recompute_statistics",
+    "residual_bound",
+    "surface",
 ]
