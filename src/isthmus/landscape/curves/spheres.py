@@ -132,7 +132,7 @@ class OnSpheres(AbstractPath):
     @property
     def breaks(self) -> tuple[float, ...]:
         """Those of the path."""
-        return tuple(getattr(self.path, "breaks", ()))
+        return self.path.breaks
 
     @cached_property
     def _radii(self) -> tuple[Params, Params]:

@@ -71,7 +71,7 @@ class ControlPoints:
         self.like = {n: t.detach() for n, t in first.items()}
         self.parameters = [n for n in first if n in own and (only is None or only(n))]
         self.dtype = _wide(first, loss.dtype)
-        held = weights_for(loss.model, first, self.dtype)
+        held = weights_for(loss.model, first, self.dtype, loss.device)
         self.parts = _parts(points, own)
         if not self.parameters:
             raise BadInput("no parameter is trained", "let `only` accept some of the names")
