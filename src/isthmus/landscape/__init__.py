@@ -44,8 +44,9 @@ from isthmus.landscape.maps import (
     surface,
 )
 from isthmus.landscape.orbit_paths import OrbitPath
-from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line, Polygon, Reversed
+from isthmus.landscape.paths import AbstractPath, Joined, Jump, Reversed
 from isthmus.landscape.statistics import recompute_statistics
+from isthmus.landscape.straight import Line, Polygon
 
 __all__ = [
     "AbstractPath",

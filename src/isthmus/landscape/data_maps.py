@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.ground import BadInput, Disconnected, Params, Result
-from isthmus.landscape.paths import AbstractPath, Joined, Line
+from isthmus.landscape.paths import AbstractPath, Joined
 from isthmus.landscape.running import Inputs, evaluation_mode, place, run, weights_for
+from isthmus.landscape.straight import Line
 
 Refit: TypeAlias = "Callable[[Tensor, Tensor, Tensor], Tensor]"
 """A reader, ``(outputs, units)``, features before and after, ``(units, samples)``, to a reader."""

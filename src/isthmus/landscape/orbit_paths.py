@@ -15,7 +15,8 @@ from isthmus.algebra.flows import Flow
 from isthmus.ground import BadInput, Params, norm
 from isthmus.ground.params import is_real_valued
 from isthmus.landscape.geometry import derivatives
-from isthmus.landscape.paths import AbstractPath, Joined, Jump, Line
+from isthmus.landscape.paths import AbstractPath, Joined, Jump
+from isthmus.landscape.straight import Line
 
 
 @final

@@ -26,7 +26,6 @@ from isthmus.alignment.soft.overlap import Overlap
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.params import lerp
 from isthmus.landscape.loss import Loss
-from isthmus.landscape.paths import Line
 from isthmus.landscape.running import (
     Batch,
     evaluation_mode,
@@ -36,6 +35,7 @@ from isthmus.landscape.running import (
     tensors,
     weights_for,
 )
+from isthmus.landscape.straight import Line
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from isthmus.algebra import Symmetry
 from isthmus.ground import Params
-from isthmus.landscape.paths import AbstractPath, Polygon
+from isthmus.landscape.paths import AbstractPath
+from isthmus.landscape.straight import Polygon
 
 
 @final

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from isthmus.ground import BadInput, UnknownName, is_real_valued
-from isthmus.landscape.paths import Polygon, require_alike
+from isthmus.landscape.paths import require_alike
+from isthmus.landscape.straight import Polygon
 
 
 def layerwise(

@@ -14,8 +14,8 @@ from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.enclosures.steps import steps
 from isthmus.landscape.enclosures.subdivision import Effort, Piece, refine
 from isthmus.landscape.loss import Loss, Progress
-from isthmus.landscape.paths import Line
 from isthmus.landscape.running import evaluation_mode, weights_for
+from isthmus.landscape.straight import Line
 
 
 def certify(

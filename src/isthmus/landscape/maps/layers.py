@@ -11,8 +11,9 @@ from torch import Tensor
 from isthmus.ground import BadInput, Result, UnknownName, closest
 from isthmus.landscape.barriers import Barrier, barrier
 from isthmus.landscape.loss import Loss, Progress
-from isthmus.landscape.paths import Line, require_alike
+from isthmus.landscape.paths import require_alike
 from isthmus.landscape.running import Batch
+from isthmus.landscape.straight import Line
 
 
 @final

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from isthmus.ground import BadInput, Certificate, Result, UnknownOperator, Verdict
 from isthmus.landscape.loss import Loss
-from isthmus.landscape.paths import Line
 from isthmus.landscape.running import pair, place, tensors, weights_for
+from isthmus.landscape.straight import Line
 
 SOFTMAX = math.sqrt(2)
 """Cross-entropy is convex and Lipschitz with this constant: its gradient is p - e_y."""

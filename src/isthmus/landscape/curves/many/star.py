@@ -21,7 +21,8 @@ from isthmus.landscape.curves.training import (
     descend,
 )
 from isthmus.landscape.loss import Loss, Progress
-from isthmus.landscape.paths import Line, require_alike
+from isthmus.landscape.paths import require_alike
+from isthmus.landscape.straight import Line
 
 Match: TypeAlias = "Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mapping[str, Tensor]]"
 """From a model and the centre to the same function, near the centre."""
