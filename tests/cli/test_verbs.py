@@ -103,6 +103,20 @@ def test_barrier_on_all_paths(files, run):
     assert "orbit" in ran.err
 
 
+def test_barrier_refined_and_with_an_interval(files, run):
+    words = ["barrier", files.a, files.b, "--model", files.model(), "--data", files.data]
+    plain = json.loads(run(*words, "--paths", "line", "--points", 5, "--json", "-").out)["test"]
+    more = ["--paths", "line", "--points", 5, "--refine", "--interval", "--json", "-"]
+    ran = run(*words, *more)
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)["test"]["line"]
+    assert found["height"] >= plain["line"]["height"]
+    assert len(found["ts"]) > 5
+    assert found["interval"]["low"] <= found["height"] <= found["interval"]["high"]
+    assert f"{found['interval']['resamples']}" == "1000"
+    assert " to " in ran.err
+
+
 def test_merge_three(files, run):
     third = files.folder / "c.safetensors"
     save(files.params(7), third)
@@ -131,6 +145,19 @@ def test_connect_writes_everything(files, run):
     torch.testing.assert_close(outputs(files, aligned), outputs(files, load(files.b)))
     for word in ("distance", "Barriers", "straight, A to B", "merged", "report.html"):
         assert word in ran.err
+
+
+def test_connect_maps_the_plane_where_it_is_asked_to(files, run):
+    ran = run(*files.connect("--surface", 4, "--json", "-"))
+    assert ran.code == 0, ran.err
+    out = files.folder / "out"
+    pictures = {"surface.svg", "relief.svg", "surface.png"}
+    assert pictures < {path.name for path in out.iterdir()}
+    found = json.loads(ran.out)["surface"]
+    assert len(found["losses"]) == len(found["losses"][0]) == 4
+    assert set(found["paths"]) == {"naive", "aligned", "home"}
+    assert "The plane of A, B and B′" in (out / "report.html").read_text(encoding="utf-8")
+    assert run(*files.connect("--surface", 4)).code == 2
 
 
 def test_connect_is_repeatable(files, run):

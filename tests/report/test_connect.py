@@ -42,6 +42,21 @@ def test_the_merged_model_is_the_middle_of_the_line(connection):
     assert connection.scores["test"]["merged"].loss == pytest.approx(middle, abs=1e-6)
 
 
+def test_there_is_no_plane_through_a_model_and_itself(connected):
+    assert connected(0, 0, surface=3).surface is None
+
+
+def test_the_plane_holds_all_three_models(connected):
+    found = connected(surface=3)
+    assert found.surface is not None
+    for name, end in ((NAIVE, 0), (ALIGNED, 0), (NAIVE, -1), (ALIGNED, -1)):
+        trace = found.surface.paths[name]
+        assert trace.losses[end] == pytest.approx(
+            found.barriers["test"][name].losses[end], rel=1e-5
+        )
+        assert max(trace.away) < 1e-4 * found.surface.x[-1]
+
+
 def test_the_result_is_plain_data(connection):
     data = json.loads(json.dumps(connection.to_json(), allow_nan=False))
     assert data["metric"] == "accuracy"

@@ -72,7 +72,8 @@ def _perform(function: Callable[P, Outcome], /, *args: P.args, **kwargs: P.kwarg
             )
         claim(Path(target), force=force, inputs=others)
     output = sys.stdout
-    first = int(os.environ.get("RANK", "0")) == 0  # under torchrun, only one process speaks
+    first = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
+    # Under torchrun, only one process speaks.
     with _human_output(target) if first else _silence(), screen.warnings_as_lines():
         outcome = function(*args, **kwargs)
     if isinstance(target, str) and first:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,16 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_barriers, show_warnings
 from isthmus.ground import BadInput, Params, closest
-from isthmus.landscape import AbstractPath, Barrier, Line, Loss, OrbitPath, ranks
+from isthmus.landscape import (
+    AbstractPath,
+    Barrier,
+    Bootstrap,
+    Line,
+    Loss,
+    OrbitPath,
+    Refinement,
+    ranks,
+)
 from isthmus.landscape import barrier as measure
 from isthmus.report.measuring import criterion, has_statistics
 from isthmus.testing.datasets import Dataset, batches
@@ -59,6 +69,12 @@ def barrier(
     restarts: RestartsOption = 0,
     batch_size: BatchOption = 1000,
     repair: RepairOption = None,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Look closer around the highest point.")
+    ] = False,
+    interval: Annotated[
+        bool, typer.Option("--interval", help="Bootstrap the barrier over samples.")
+    ] = False,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps of a curve.")] = 2000,
     bends: Annotated[int, typer.Option("--bends", min=1, help="Points between its ends.")] = 1,
     step_size: Annotated[
@@ -91,7 +107,14 @@ def barrier(
         bending = Bending(training, steps, bends, rate, seed, kept)
         step("aligning", 0, points * len(names))
         lines = _paths(names, start, end, module, example_for(example, dataset), method, seed)
-        found = _measured(names, lines, bending, loss, points, statistics, step)
+        look = partial(
+            measure,
+            loss,
+            points=points,
+            refine=Refinement() if refine else None,
+            interval=Bootstrap(seed=seed) if interval else None,
+        )
+        found = _measured(names, lines, bending, look, statistics, step)
     show_barriers({split.value: found})
     return Outcome({split.value: {name: value.to_json() for name, value in found.items()}})
 
@@ -100,8 +123,7 @@ def _measured(
     names: Sequence[str],
     lines: Mapping[str, AbstractPath],
     bending: Bending,
-    loss: Loss,
-    points: int,
+    look: Callable[..., Barrier],
     statistics: Sequence[tuple[Tensor, Tensor]] | None,
     step: screen.Step,
 ) -> dict[str, Barrier]:
@@ -112,13 +134,13 @@ def _measured(
         def train(done: int, total: int, name: str = name) -> None:
             step(f"training the {name} path", done, total)
 
-        def tell(done: int, _: int, name: str = name, number: int = number) -> None:
-            step(f"the {name} path", number * points + done, points * len(names))
+        def tell(done: int, total: int, name: str = name, number: int = number) -> None:
+            step(f"the {name} path", number * total + done, total * len(names))
 
         path = lines[base(name)]
         path = bending(name, path, train) if name in CURVES else path
         again = None if name == "orbit" else statistics
-        found[name] = measure(loss, path, points, again, tell)
+        found[name] = look(path, recompute_statistics=again, progress=tell)
     return found
 
 

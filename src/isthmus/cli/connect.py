@@ -62,6 +62,10 @@ def connect(
     samples: SamplesOption = None,
     repair: RepairOption = None,
     certify: CertifyOption = False,
+    surface: Annotated[
+        int,
+        typer.Option("--surface", min=0, help="Places a side of a map of the plane; 0: no map."),
+    ] = 0,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
@@ -78,6 +82,7 @@ def connect(
         method=WeightMatching(restarts=restarts),
         points=points,
         certify=certify,
+        surface=surface,
         repair=None if repair is None else repair is Repair.STATISTICS,
         seed=seed,
     )

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from isthmus.algebra import Symmetry
 from isthmus.alignment import Alignment, WeightMatching, align, distance
 from isthmus.discovery import discover, verify
-from isthmus.ground import Certificate, NotASymmetry, Verdict, distances
+from isthmus.ground import BadInput, Certificate, NotASymmetry, Verdict, distances
 from isthmus.landscape import AbstractPath, Barrier, Evaluation, Line, Loss, OrbitPath, barrier
+from isthmus.landscape.maps import Plane, Surface, surface
 from isthmus.merging import Average, RecomputeStatistics, merge
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 from isthmus.report.measuring import Batches, check_batches, criterion, has_statistics
@@ -38,6 +39,8 @@ class Settings:
         repair: Whether BatchNorm statistics are recomputed on straight lines and for the merged
             model; None does so where the model has BatchNorm.
         certify: Whether it is proved how far from optimal the alignment can be (`optimality`).
+        surface: Places in each direction of a map of the test loss on the plane of A, B and B′: it
+            costs the square of that in evaluations; 0 draws none.
         samples: Random elements with which the symmetry is verified.
         seed: Fixes the run.
     """
@@ -47,6 +50,7 @@ class Settings:
     points: int = 25
     repair: bool | None = None
     certify: bool = False
+    surface: int = 0
     samples: int = 8
     seed: int = 0
 
@@ -103,7 +107,8 @@ def connect(
     data = _parts(test, train)
     losses = {split: Loss(model, batches, settings.criterion) for split, batches in data.items()}
     points = _points(settings)
-    count = _Counter(progress, 5 + (sum(points.values()) + 3) * len(data))
+    looked = settings.surface**2 + len(points) * settings.points if settings.surface else 0
+    count = _Counter(progress, 5 + (sum(points.values()) + 3) * len(data) + looked)
     for batches in data.values():  # before the work starts
         Loss(model, batches[:1], settings.criterion)(a)
     symmetry, verified = _symmetry(_at(model, a), example, settings, count)
@@ -137,6 +142,7 @@ def connect(
         seed=settings.seed,
         points=settings.points,
         merged=merged,
+        surface=_surface(losses["test"], paths, statistics, settings, count),
         provenance=dict(provenance or {}),
     )
 
@@ -214,6 +220,32 @@ def _barriers(
             again = None if name == HOME else statistics
             found[split][name] = barrier(loss, path, points[name], again, count.advance)
     return found
+
+
+def _surface(
+    loss: Loss,
+    paths: Mapping[str, AbstractPath],
+    statistics: Batches | None,
+    settings: Settings,
+    count: _Counter,
+) -> Surface | None:
+    """The loss on the plane of A, B and B′; None where none is wanted, or there is no plane."""
+    if not settings.surface:
+        return None
+    count.begin("mapping the plane of A, B and B′")
+    try:
+        plane = Plane(paths[NAIVE].start, paths[NAIVE].end, paths[ALIGNED].end)
+    except BadInput:  # nothing was moved, or along the line
+        return None
+    return surface(
+        loss,
+        plane,
+        settings.surface,
+        paths=paths,
+        points=settings.points,
+        recompute_statistics=statistics,
+        progress=count.advance,
+    )
 
 
 def _scores(

@@ -10,6 +10,7 @@ from isthmus.algebra import Symmetry
 from isthmus.alignment import Alignment, OrbitDistance
 from isthmus.ground import Certificate, Params, Result
 from isthmus.landscape import Barrier, Evaluation
+from isthmus.landscape.maps import Surface
 
 NAIVE, ALIGNED, HOME = "naive", "aligned", "home"
 PATHS = (NAIVE, ALIGNED, HOME)
@@ -36,6 +37,7 @@ class Connection(Result):
         seed: The seed of the run.
         points: Points on each straight line.
         merged: The average of A and B′.
+        surface: The test loss on the plane of A, B and B′, if it was asked for.
         provenance: Versions, digests, command: what is needed to run it again.
     """
 
@@ -53,6 +55,7 @@ class Connection(Result):
     seed: int
     points: int
     merged: Params = field(metadata={"json": False})
+    surface: Surface | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

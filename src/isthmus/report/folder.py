@@ -13,9 +13,13 @@ from isthmus.ground import refuse_existing, save
 from isthmus.ground.writing import StrPath, atomic_write, cannot_write
 from isthmus.report.connection import Connection
 from isthmus.report.page import page
+from isthmus.report.surfaces import contours_png, contours_svg, relief_svg
 
 FILES = ("aligned.safetensors", "merged.safetensors", "report.html", "result.json")
 """What is written; the result last, so that where it is, the rest is too."""
+
+PICTURES = ("surface.svg", "relief.svg", "surface.png")
+"""What is written besides, where the plane of the models was looked at."""
 
 
 def write_folder(
@@ -26,7 +30,7 @@ def write_folder(
     inputs: Iterable[StrPath] = (),
     others: Iterable[StrPath] = (),
 ) -> Path:
-    """Write `FILES` into `folder`.
+    """Write `FILES` into `folder`, and `PICTURES` where there is a surface.
 
     All is made in a temporary folder beside it, which then takes its place in one step where it
     did not exist or was empty; otherwise each file replaces its namesake in one step. An interrupt
@@ -67,7 +71,7 @@ def protect(folder: Path, *, force: bool, inputs: Iterable[StrPath]) -> None:
     """Raise `OutputExists` if writing `folder` would replace something it must not."""
     refuse_existing(folder, force)
     held = tuple(inputs)
-    for name in FILES:
+    for name in (*FILES, *PICTURES):
         refuse_existing(folder / name, force, inputs=held)
 
 
@@ -76,6 +80,10 @@ def _fill(connection: Connection, folder: Path) -> None:
     save(connection.aligned, folder / "aligned.safetensors", metadata=words)
     save(connection.merged, folder / "merged.safetensors", metadata=words)
     atomic_write(folder / "report.html", page(connection))
+    if connection.surface is not None:
+        atomic_write(folder / "surface.svg", contours_svg(connection.surface, ("A", "B", "B′")))
+        atomic_write(folder / "relief.svg", relief_svg(connection.surface))
+        atomic_write(folder / "surface.png", contours_png(connection.surface))
     text = json.dumps(connection.to_json(), indent=2, allow_nan=False, ensure_ascii=False)
     atomic_write(folder / "result.json", text + "\n")
 

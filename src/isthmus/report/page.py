@@ -14,6 +14,7 @@ from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 from isthmus.report.drawing import network_svg
 from isthmus.report.heat import layers_svg
 from isthmus.report.plots import barrier_svg, chart_data
+from isthmus.report.surfaces import contours_svg, relief_svg
 
 _PATH_NAMES = {
     NAIVE: "straight, A to B",
@@ -66,10 +67,18 @@ def page(connection: Connection) -> str:
         svg=Markup(barrier_svg(connection)),
         heat=Markup(layers_svg(connection.orbits)),
         network=Markup(network_svg(connection.symmetry)),
+        surface=Markup(_surface(connection)),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")),
         script=Markup((folder / "script.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _surface(connection: Connection) -> str:
+    """The map and the relief; nothing where no plane was looked at."""
+    if connection.surface is None:
+        return ""
+    return contours_svg(connection.surface, ("A", "B", "B′")) + relief_svg(connection.surface)
 
 
 def _content(connection: Connection) -> dict[str, Any]:
