@@ -2,7 +2,17 @@
 
 from isthmus.landscape.barriers import Barrier, barrier
 from isthmus.landscape.bounds import Rescaling, chord_bound
-from isthmus.landscape.constructive import Segments, dropout_path, rescale_path
+from isthmus.landscape.constructive import (
+    BestHalf,
+    DropoutStable,
+    StrongestHalf,
+    dropout_stable_path,
+    null_path,
+    replicate_path,
+    rescale_path,
+    swap_path,
+    transfer_path,
+)
 from isthmus.landscape.curves import (
     Bezier,
     Curve,
@@ -51,11 +61,13 @@ from isthmus.landscape.straight import Line, Polygon
 __all__ = [
     "AbstractPath",
     "Barrier",
+    "BestHalf",
     "Bezier",
     "Bootstrap",
     "CalibrationError",
     "ClassAccuracy",
     "Curve",
+    "DropoutStable",
     "ElasticBand",
     "Evaluation",
     "FeatureConnectivity",
@@ -81,9 +93,9 @@ __all__ = [
     "Rescaling",
     "ResidualBound",
     "Reversed",
-    "Segments",
     "SimplicialComplex",
     "StarDomain",
+    "StrongestHalf",
     "Surface",
     "Training",
     "TrainingRecord",
@@ -93,17 +105,21 @@ __all__ = [
     "bend_on_spheres",
     "certify",
     "chord_bound",
-    "dropout_path",
+    "dropout_stable_path",
     "feature_connectivity",
     "function_length",
     "layer_barriers",
     "layerwise",
+    "null_path",
     "ranks",
     "recompute_statistics",
+    "replicate_path",
     "rescale_path",
     "residual_bound",
     "simplexes",
     "star",
     "surface",
+    "swap_path",
+    "transfer_path",
     "two_legs",
 ]

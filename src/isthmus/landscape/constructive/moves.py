@@ -1,8 +1,8 @@
-"""Moves of single units along which nothing is lost: copies, null units, swaps.
+"""Moves of single units along which a network computes the same everywhere.
 
-A unit without columns is null: its rows may be anything. Where two units have the same rows only
-the sum of their columns matters. From these two facts follow all moves of Şimşek et al. (2021), and
-the swap of Brea et al. (2019), which needs no null unit and is not flat.
+Two units that are written alike do alike, so only the sum of the columns that read them matters
+(Brea et al. 2019); units whose columns sum to zero are felt by nobody, so what writes them may be
+anything (Şimşek et al. 2021: replicated and null neurons).
 """
 
 from __future__ import annotations
@@ -12,138 +12,190 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from isthmus.algebra import Symmetry
-from isthmus.ground import BadInput, Params
-from isthmus.landscape.constructive.segments import Segments
+from isthmus.ground import Disconnected, Params
 from isthmus.landscape.constructive.units import Units
-
-Point = Mapping[str, Tensor]
-
-
-def null_units(
-    symmetry: Symmetry, params: Point, space: str, tolerance: float = 0.0
-) -> tuple[int, ...]:
-    """The units of a space without columns: none larger than ``tolerance``.
-
-    Raises:
-        BadInput: The space has no units that can be swapped, or nothing reads them.
-    """
-    sizes = Units(symmetry, space).sizes(symmetry.coordinates(params), dual=True)
-    return tuple(k for k, size in enumerate(sizes.tolist()) if size <= tolerance)
+from isthmus.landscape.straight import Line, Polygon
 
 
-def replicate(
-    symmetry: Symmetry, params: Point, space: str, unit: int, null: int, share: float = 0.5
-) -> Segments:
-    """A null unit becomes a copy of another and takes a share of its columns; exact everywhere.
-
-    With ``share`` 1 it takes over the whole job, and ``unit`` is null at the end.
-
-    Raises:
-        BadInput: ``null`` has columns, or the space has no units that can be swapped.
-    """
-    units, x = _entered(symmetry, params, space, unit, null)
-    _require_null(units, x, null)
-    copied = units.copied(x, [unit], [null])
-    points = [x, copied, units.shifted(copied, [unit], [null], share)]
-    return Segments(symmetry, points, params)
-
-
-def merge_copies(
+def transfer_path(
     symmetry: Symmetry,
-    params: Point,
+    params: Mapping[str, Tensor],
+    space: str,
+    source: int,
+    target: int,
+    share: float = 1.0,
+    inside: Sequence[int] = (),
+) -> Line:
+    """Hand a share of what reads one unit over to another that is written alike; exactly flat.
+
+    Args:
+        symmetry: Of the model.
+        params: Where the path starts.
+        space: The units' space.
+        source: The unit that gives.
+        target: The unit that takes.
+        share: How much of the source's columns: all of them leave it dead, any number is allowed.
+        inside: As of `Units`.
+
+    Raises:
+        Disconnected: The two are not written alike; or as `Units`.
+        UnknownName, BadInput: As `Units`; ``params`` are not of the symmetry's model.
+    """
+    units, here = _entered(symmetry, params, space, inside, source, target)
+    _require_alike(units, here, params, (source, target))
+    there = units.mixed(here, columns=units.handed([(source, target)], share))
+    return Line(params, symmetry.parameters(there, params))
+
+
+def null_path(
+    symmetry: Symmetry,
+    params: Mapping[str, Tensor],
+    space: str,
+    units: Sequence[int],
+    to: Mapping[str, Tensor],
+    like: int | None = None,
+    inside: Sequence[int] = (),
+) -> Line:
+    """Move what writes units that nobody feels to where a unit of other params is; exactly flat.
+
+    Args:
+        symmetry: Of the model.
+        params: Where the path starts.
+        space: The units' space.
+        units: One that nothing reads, or several that are written alike and read with sum zero.
+        to: Params of the same model.
+        like: The unit of ``to`` whose rows all of ``units`` get; None takes the first of ``units``.
+        inside: As of `Units`.
+
+    Raises:
+        Disconnected: The units are felt, or are not written alike; or as `Units`.
+        UnknownName, BadInput: As `transfer_path`.
+    """
+    all_units, here = _entered(symmetry, params, space, inside, *units)
+    _require_alike(all_units, here, params, units)
+    _require_null(all_units, here, params, units)
+    model = units[0] if like is None else like
+    all_units.require(model)
+    symmetry.check(to)
+    whole = symmetry.coordinates(to)
+    for unit in units:
+        rows = all_units.copied([(model, unit)]) if unit != model else None
+        here = all_units.filled(here, all_units.mixed(whole, rows=rows), [unit])
+    return Line(params, symmetry.parameters(here, params))
+
+
+def replicate_path(
+    symmetry: Symmetry,
+    params: Mapping[str, Tensor],
     space: str,
     unit: int,
     into: int,
-    tolerance: float = 0.0,
-) -> Segments:
-    """A unit gives all its columns to a copy of itself and becomes null; exact everywhere.
+    share: float = 0.5,
+    inside: Sequence[int] = (),
+) -> Polygon:
+    """Make a dead unit a copy of another, and let it be read for a share of it; exactly flat.
+
+    Two segments: what writes ``into`` goes to what writes ``unit``, then the columns follow.
+    `transfer_path` with share 1 from the copy to the unit leads back to a dead unit.
 
     Raises:
-        BadInput: The rows of the two differ by more than ``tolerance`` anywhere.
+        Disconnected: Something reads ``into``; or as `Units`.
+        UnknownName, BadInput: As `transfer_path`.
     """
-    units, x = _entered(symmetry, params, space, unit, into)
-    gap = units.gap(x, unit, into)
-    if gap > tolerance:
-        raise BadInput(
-            f"units {unit} and {into} of {space} are no copies: their rows differ by {gap:.3g}",
-            "make one the copy of the other first, by `replicate`",
-        )
-    return Segments(symmetry, [x, units.shifted(x, [unit], [into])], params)
+    copied = null_path(symmetry, params, space, [into], params, unit, inside).b
+    both = transfer_path(symmetry, copied, space, unit, into, share, inside).b
+    return Polygon((params, copied, both))
 
 
-def swap(symmetry: Symmetry, params: Point, space: str, one: int, two: int) -> Segments:
-    """Two units change places, through the point at which they are the same (Brea et al. 2019).
+def swap_path(
+    symmetry: Symmetry,
+    params: Mapping[str, Tensor],
+    space: str,
+    first: int,
+    second: int,
+    spare: int | None = None,
+    inside: Sequence[int] = (),
+) -> Polygon:
+    """Exchange two units, without a jump.
 
-    Three segments: ``one`` takes the rows of ``two``; while they are the same, their columns are
-    exchanged, without any change of the function; ``two`` takes the rows that ``one`` had. The
-    first and the last are mirror images, and the loss on them may rise.
+    Without a spare unit there are three segments (Brea et al. 2019): what writes ``first`` goes to
+    what writes ``second``; then the columns that read the two are exchanged, which changes nothing;
+    then what writes ``second`` goes to where that of ``first`` was. The third is the mirror image
+    of the first: the function at 1 - t is that at t.
 
-    Raises:
-        BadInput: The space has no units that can be swapped, or not these.
-    """
-    units, x = _entered(symmetry, params, space, one, two)
-    met = units.copied(x, [two], [one])
-    exchanged = units.exchanged(met, one, two)
-    order = list(range(units.size))
-    order[one], order[two] = two, one
-    points = [x, met, exchanged, units.reordered(x, order)]
-    return Segments(symmetry, points, params)
-
-
-def permute(
-    symmetry: Symmetry, params: Point, space: str, order: Sequence[int], null: int
-) -> Segments:
-    """Units change places by way of a null unit; exact everywhere (Şimşek et al. 2021).
-
-    At the end, unit k does the job that unit ``order[k]`` had. One null unit is enough to join all
-    permutations of the others.
+    With a spare unit, one that nothing reads, there are seven segments and all are exactly flat:
+    the spare takes the place of the first, which takes that of the second, which takes that of the
+    spare, and the spare becomes what it was.
 
     Args:
-        symmetry: The group and its action.
-        params: The point that moves.
-        space: The space whose units are permuted.
-        order: A permutation of all units that keeps ``null`` in place.
-        null: A unit without columns.
+        symmetry: Of the model.
+        params: Where the path starts.
+        space: The units' space.
+        first: A unit.
+        second: Another unit.
+        spare: A third unit, which nothing reads.
+        inside: As of `Units`.
 
     Raises:
-        BadInput: ``order`` is no permutation, moves ``null``, or ``null`` has columns.
+        Disconnected: Something reads the spare unit; or as `Units`.
+        UnknownName, BadInput: As `transfer_path`.
     """
-    units, x = _entered(symmetry, params, space, null)
-    if sorted(order) != list(range(units.size)) or order[null] != null:
-        raise BadInput(
-            f"the order is no permutation of {units.size} units that keeps {null} in place",
-            "list every unit once",
-        )
-    _require_null(units, x, null)
-    points = [x]
-
-    def hand_over(unit: int, to: int) -> None:
-        points.append(units.copied(points[-1], [unit], [to]))
-        points.append(units.shifted(points[-1], [unit], [to]))
-
-    for first in range(units.size):
-        cycle = [first]
-        while order[cycle[-1]] != first:
-            cycle.append(order[cycle[-1]])
-        if first == min(cycle) and len(cycle) > 1:
-            hand_over(first, null)
-            for place, source in zip(cycle, [*cycle[1:], null], strict=True):
-                hand_over(source, place)
-    points.append(units.reordered(x, order))  # only rows of the null unit are left to move
-    return Segments(symmetry, points, params)
+    chosen = (first, second) if spare is None else (first, second, spare)
+    units, here = _entered(symmetry, params, space, inside, *chosen)
+    swap = units.swapped([(first, second)])
+    end = units.mixed(here, swap, swap)
+    if spare is None:
+        met = units.mixed(here, rows=units.copied([(second, first)]))
+        between = [met, units.mixed(met, columns=swap)]
+    else:
+        _require_null(units, here, params, [spare])
+        between = []
+        for source, target in ((first, spare), (second, first), (spare, second)):
+            here = units.mixed(here, rows=units.copied([(source, target)]))
+            between.append(here)
+            here = units.mixed(here, columns=units.handed([(source, target)]))
+            between.append(here)
+    points = [symmetry.parameters(point, params) for point in (*between, end)]
+    return Polygon((params, *points))
 
 
-def _entered(symmetry: Symmetry, params: Point, space: str, *chosen: int) -> tuple[Units, Params]:
+def _entered(
+    symmetry: Symmetry,
+    params: Mapping[str, Tensor],
+    space: str,
+    inside: Sequence[int],
+    *chosen: int,
+) -> tuple[Units, Params]:
+    """The units of a space, and the coordinates of params, once all is checked."""
     symmetry.check(params)
-    units = Units(symmetry, space)
-    units.check(*chosen)
+    units = Units(symmetry, space, inside)
+    units.require(*chosen)
     return units, symmetry.coordinates(params)
 
 
-def _require_null(units: Units, x: Point, null: int) -> None:
-    size = float(units.sizes(x, dual=True)[null])
-    if size > 0:
-        raise BadInput(
-            f"unit {null} of {units.space.name} has columns of norm {size:.3g}, expected none",
-            "choose one of `null_units`, or free a unit by `merge_copies`",
+def _require_alike(
+    units: Units, here: Params, params: Mapping[str, Tensor], chosen: Sequence[int]
+) -> None:
+    """Raise unless the units are written alike, but for rounding."""
+    for other in chosen[1:]:
+        gap = units.distance(here, chosen[0], other)
+        if gap > units.room(params):
+            raise Disconnected(
+                f"units {chosen[0]} and {other} of {units.space!r} are not written alike: what "
+                f"writes them differs by {gap:.3g} of the largest unit",
+                "copy one to the other first: replicate_path into a dead unit, or swap_path",
+            )
+
+
+def _require_null(
+    units: Units, here: Params, params: Mapping[str, Tensor], chosen: Sequence[int]
+) -> None:
+    """Raise unless the columns that read the units sum to zero, but for rounding."""
+    weight = units.weight(here, chosen)
+    if weight > units.room(params):
+        names = " and ".join(map(str, chosen))
+        raise Disconnected(
+            f"unit {names} of {units.space!r} is read with {weight:.3g} of the columns of the unit "
+            "that is read most, expected 0",
+            "choose a dead unit, or free one: transfer_path between two that are written alike",
         )
