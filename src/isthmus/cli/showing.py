@@ -61,7 +61,7 @@ def show_barriers(barriers: Mapping[str, Mapping[str, Barrier]]) -> None:
         (
             _NAMES[name],
             split,
-            _height(barrier),
+            short(barrier.height),
             f"{barrier.at:.2f}",
             short(float(barrier.losses[0])),
             short(float(barrier.losses[-1])),
@@ -71,12 +71,10 @@ def show_barriers(barriers: Mapping[str, Mapping[str, Barrier]]) -> None:
     ]
     columns = ("path", "data", "barrier", "at t", "loss at start", "loss at end")
     screen.table("Barriers", columns, rows)
-
-
-def _height(barrier: Barrier) -> str:
-    """The height, with its interval where there is one."""
-    height, interval = short(barrier.height), barrier.interval
-    return f"{height} ({short(interval.low)} to {short(interval.high)})" if interval else height
+    for split, paths in barriers.items():
+        for name, barrier in paths.items():
+            if barrier.interval is not None:
+                screen.say(f"{_NAMES[name]}, {split}: {barrier.interval}")
 
 
 def show_scores(scores: Mapping[str, Mapping[str, Evaluation]]) -> None:
