@@ -10,7 +10,6 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +24,7 @@ from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.soft.overlap import Overlap
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.params import lerp
+from isthmus.landscape.evaluation.samples import drawn
 from isthmus.landscape.loss import Loss
 from isthmus.landscape.running import (
     Batch,
@@ -32,7 +32,6 @@ from isthmus.landscape.running import (
     pair,
     place,
     run,
-    tensors,
     weights_for,
 )
 from isthmus.landscape.straight import Line
@@ -133,7 +132,7 @@ class LossDescent:
         low, high = self.between
         for step in range(1, self.steps + 1):
             t = low + (high - low) * float(torch.rand((), generator=generator))
-            batch = _drawn(pair(next(batches), step), self.samples, generator)
+            batch = drawn(pair(next(batches), step), self.samples, generator)
             adam.zero_grad(set_to_none=True)
             with torch.enable_grad():
                 line.loss_at(t, steering, batch).backward()  # type: ignore[no-untyped-call]
@@ -189,20 +188,3 @@ class _Line:
             outputs = run(model, weights, inputs)
             found: Tensor = self.loss.criterion(outputs, targets)
         return found
-
-
-def _drawn(batch: Batch, samples: int | None, generator: torch.Generator) -> Batch:
-    """So many samples of a batch, at random."""
-    count = len(tensors(batch)[0])
-    if samples is None or samples >= count:
-        return batch
-    index = torch.randperm(count, generator=generator)[:samples]
-
-    def chosen(tree: Any) -> Any:
-        if isinstance(tree, Tensor):
-            return tree[index.to(tree.device)]
-        if isinstance(tree, Mapping):
-            return {name: chosen(item) for name, item in tree.items()}
-        return tuple(chosen(item) for item in tree) if isinstance(tree, tuple | list) else tree
-
-    return chosen(batch[0]), chosen(batch[1])

@@ -90,24 +90,30 @@ class BestHalf:
         generator = torch.Generator().manual_seed(self.seed)
         chosen: dict[str, Kept] = {}
         for space in reversed(list(layers.units)):
-            size = layers.units[space].size
-            halves = [StrongestHalf().of(layers, here, space).units]
-            for _ in range(self.tries):
-                drawn = torch.randperm(size, generator=generator)[: size // 2].sort().values
-                halves.append(tuple(drawn.tolist()))
-
-            def loss(half: tuple[int, ...], scale: float, space: str = space) -> float:
-                return value(layers.without(here, space, half, scale))  # noqa: B023
-
-            usual = size / max(size // 2, 1)
-            _, best = min((loss(half, usual), half) for half in halves)
-            found = scipy.optimize.minimize_scalar(
-                lambda scale: loss(best, scale),  # noqa: B023
-                bounds=(0.5, 1.5 * usual),
-                method="bounded",
-                options={"maxiter": 8},
-            )
-            scale = float(found.x) if found.fun < loss(best, usual) else usual
-            chosen[space] = Kept(best, scale)
-            here = layers.without(here, space, best, scale)
+            best = self._of(layers, here, space, value, generator)
+            chosen[space] = best
+            here = layers.without(here, space, best.units, best.scale)
         return chosen
+
+    def _of(
+        self, layers: Layers, here: Params, space: str, value: Value, generator: torch.Generator
+    ) -> Kept:
+        """The half of one space, all others as they are."""
+        size = layers.units[space].size
+        halves = [StrongestHalf().of(layers, here, space).units]
+        for _ in range(self.tries):
+            drawn = torch.randperm(size, generator=generator)[: size // 2].sort().values
+            halves.append(tuple(drawn.tolist()))
+
+        def loss(half: tuple[int, ...], scale: float) -> float:
+            return value(layers.without(here, space, half, scale))
+
+        usual = size / max(size // 2, 1)
+        least, best = min((loss(half, usual), half) for half in halves)
+        found = scipy.optimize.minimize_scalar(
+            lambda scale: loss(best, scale),
+            bounds=(0.5, 1.5 * usual),
+            method="bounded",
+            options={"maxiter": 8},
+        )
+        return Kept(best, float(found.x) if found.fun < least else usual)

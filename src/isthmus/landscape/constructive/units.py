@@ -179,9 +179,11 @@ class Units:
         """New coordinates: ``rows`` and ``columns``, (units, units), multiply the units' parts."""
         out = dict(coordinates)
         for matrix, places in ((rows, self.rows), (columns, self.columns)):
-            for place in places if matrix is not None else ():
+            if matrix is None:
+                continue
+            for place in places:
                 value = place.read(out)
-                mixed = matrix.to(value.dtype) @ value.reshape(self.size, -1)  # type: ignore[union-attr]
+                mixed = matrix.to(value.dtype) @ value.reshape(self.size, -1)
                 place.write(out, mixed.view(value.shape))
         return out
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from isthmus.landscape.running import tensors
+from isthmus.landscape.running import Batch, tensors
 
 
-def cut(tree: Any, part: slice) -> Any:
-    """The samples ``part`` of every tensor in ``tree``."""
+def cut(tree: Any, part: slice | Tensor) -> Any:
+    """The samples ``part``, a run or their numbers, of every tensor in ``tree``."""
     if isinstance(tree, Tensor):
-        return tree[part]
-    if isinstance(tree, dict):
+        return tree[part.to(tree.device) if isinstance(part, Tensor) else part]
+    if isinstance(tree, Mapping):
         return {name: cut(item, part) for name, item in tree.items()}
     return tuple(cut(item, part) for item in tree) if isinstance(tree, tuple | list) else tree
+
+
+def drawn(batch: Batch, samples: int | None, generator: torch.Generator) -> Batch:
+    """So many samples of a batch, at random; all where None are asked for or there are no more."""
+    if samples is None or samples >= (count := len(tensors(batch)[0])):
+        return batch
+    index = torch.randperm(count, generator=generator)[:samples]
+    return cut(batch[0], index), cut(batch[1], index)
 
 
 def length(*trees: Any) -> int | None:

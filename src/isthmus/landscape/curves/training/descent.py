@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from isthmus.ground import BadInput, NotFinite
 from isthmus.landscape.curves.training.keeping import Keeper
 from isthmus.landscape.curves.training.options import Training
 from isthmus.landscape.curves.training.record import TrainingRecord
 from isthmus.landscape.curves.training.task import Task
+from isthmus.landscape.evaluation.samples import drawn
 from isthmus.landscape.loss import Progress
-from isthmus.landscape.running import Batch, pair, tensors
+from isthmus.landscape.running import Batch, pair
 
 _LOOK = 50
 """Steps between two looks at the losses, which would make an accelerator wait."""
@@ -96,7 +96,7 @@ class _Run:
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.training.schedule(index / self.total)
         weights = task.draw(self.generator)
-        chosen = points.placed(_drawn(batch, self.training.samples, self.generator))
+        chosen = points.placed(drawn(batch, self.training.samples, self.generator))
         points.stand(weights)
         value = task.objective(chosen)
         points.differentiate(value, weights)
@@ -158,21 +158,3 @@ def _feed(batches: Iterable[Batch], seed: int) -> Iterator[Any]:
             yield batch
         if empty:
             raise BadInput("no batches to train on", "give at least one batch")
-
-
-def _drawn(batch: Batch, samples: int | None, generator: torch.Generator) -> Batch:
-    """So many samples of a batch, at random."""
-    count = len(tensors(batch)[0]) if samples is not None else 0
-    if samples is None or samples >= count:
-        return batch
-    index = torch.randperm(count, generator=generator)[:samples]
-    return _chosen(batch[0], index), _chosen(batch[1], index)
-
-
-def _chosen(tree: Any, index: Tensor) -> Any:
-    """These samples of every tensor in ``tree``."""
-    if isinstance(tree, Tensor):
-        return tree[index.to(tree.device)]
-    if isinstance(tree, dict):
-        return {name: _chosen(item, index) for name, item in tree.items()}
-    return tuple(_chosen(item, index) for item in tree) if isinstance(tree, tuple | list) else tree
