@@ -1,0 +1,1 @@
+"""Transport: the neurons of a layer as a measure; distances, rates, dimension, width."""
