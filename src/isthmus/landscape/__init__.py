@@ -36,6 +36,16 @@ from isthmus.landscape.curves import (
     star,
 )
 from isthmus.landscape.data_maps import Refitted, two_legs
+from isthmus.landscape.dynamics import (
+    ChargeMonitor,
+    ChargeRecord,
+    Charges,
+    Flattest,
+    Steepest,
+    Teleport,
+    charges,
+    teleport,
+)
 from isthmus.landscape.enclosures import certify
 from isthmus.landscape.evaluation.bootstrap import Bootstrap, Interval
 from isthmus.landscape.evaluation.metrics import CalibrationError, ClassAccuracy, Metric
@@ -65,6 +75,9 @@ __all__ = [
     "Bezier",
     "Bootstrap",
     "CalibrationError",
+    "ChargeMonitor",
+    "ChargeRecord",
+    "Charges",
     "ClassAccuracy",
     "Curve",
     "DropoutStable",
@@ -72,6 +85,7 @@ __all__ = [
     "Evaluation",
     "FeatureConnectivity",
     "FisherRao",
+    "Flattest",
     "GreatCircles",
     "Interval",
     "Joined",
@@ -95,8 +109,10 @@ __all__ = [
     "Reversed",
     "SimplicialComplex",
     "StarDomain",
+    "Steepest",
     "StrongestHalf",
     "Surface",
+    "Teleport",
     "Training",
     "TrainingRecord",
     "VarianceSpheres",
@@ -104,6 +120,7 @@ __all__ = [
     "bend",
     "bend_on_spheres",
     "certify",
+    "charges",
     "chord_bound",
     "dropout_stable_path",
     "feature_connectivity",
@@ -120,6 +137,7 @@ __all__ = [
     "star",
     "surface",
     "swap_path",
+    "teleport",
     "transfer_path",
     "two_legs",
 ]
