@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,9 +24,24 @@ from isthmus.ground import (
     params_of,
 )
 from isthmus.landscape import recompute_statistics
-from isthmus.merging import AbstractMerger, Average, RecomputeStatistics, merge
+from isthmus.merging import (
+    AbstractMerger,
+    AbstractTaskMerger,
+    Average,
+    Dare,
+    GreedySoup,
+    KarcherMean,
+    RecomputeStatistics,
+    Slerp,
+    TaskArithmetic,
+    Ties,
+    merge,
+)
 
-MERGERS = [Average(), Average((1, 2, 1))]
+BASE = {"w": torch.zeros(4, 3), "n": torch.tensor(7)}
+MEANS = [Average(), Average((1, 2, 1)), KarcherMean(), KarcherMean((1, 2, 1))]
+MEANS += [GreedySoup(lambda params: float(params["w"].double().square().sum()))]
+MERGERS = [*MEANS, Slerp(), TaskArithmetic(BASE), Ties(BASE), Dare(Ties(BASE))]
 
 
 def models(count=3, dtype=torch.float32):
@@ -45,20 +61,36 @@ def test_every_exported_merger_has_an_instance_in_the_laws():
     assert exported == {type(one) for one in MERGERS}
 
 
-@pytest.mark.parametrize("method", MERGERS, ids=str)
+def cast(method, dtype):
+    """With a base of that dtype, where it has one."""
+    if isinstance(method, Dare):
+        return replace(method, then=cast(method.then, dtype))
+    if isinstance(method, AbstractTaskMerger):
+        return replace(method, base={**BASE, "w": BASE["w"].to(dtype)})
+    return method
+
+
+@pytest.mark.parametrize("method", MERGERS, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_laws_of_every_merger(method, dtype):
-    given = models(dtype=dtype)
+    given = models(2 if isinstance(method, Slerp) else 3, dtype)
+    method = cast(method, dtype)
     kept = [{name: t.clone() for name, t in one.items()} for one in given]
     found = merge(given, method)
     assert {n: (t.dtype, t.shape) for n, t in found.items()} == {
         n: (t.dtype, t.shape) for n, t in given[0].items()
     }
-    same = merge([given[1]] * 3, method)
-    assert all(torch.equal(same[name], given[1][name]) for name in same)
     for tensor in found.values():
         tensor.zero_()
     assert all(torch.equal(a[n], b[n]) for a, b in zip(given, kept, strict=True) for n in a)
+
+
+@pytest.mark.parametrize("method", [*MEANS, Slerp()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_mean_of_equal_models_is_that_model(method, dtype):
+    one = models(dtype=dtype)[1]
+    same = merge([one] * (2 if isinstance(method, Slerp) else 3), method)
+    assert all(torch.equal(same[name], one[name]) for name in same)
 
 
 @given(t=st.floats(0, 1), scale=st.floats(0.01, 100))

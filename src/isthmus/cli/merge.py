@@ -1,9 +1,11 @@
-"""`isthmus merge`: two or more checkpoints moved until all meet, and averaged."""
+"""`isthmus merge`: two or more checkpoints moved until all meet, and merged."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +15,18 @@ from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
 from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry
+from isthmus.cli.mergers import (
+    After,
+    AfterOption,
+    AlignOption,
+    BaseOption,
+    DropOption,
+    KeepOption,
+    Merger,
+    MergerOption,
+    ScaleOption,
+    merger,
+)
 from isthmus.cli.options import (
     BatchOption,
     DataOption,
@@ -20,14 +34,14 @@ from isthmus.cli.options import (
     ForceOption,
     JsonOption,
     ModelOrSymmetryOption,
-    Repair,
-    RepairOption,
     RestartsOption,
     SeedOption,
     SymmetryOption,
 )
 from isthmus.cli.showing import show_warnings
-from isthmus.ground import BadInput, save
+from isthmus.ground import BadInput, Params, save
+from isthmus.landscape import Loss
+from isthmus.report.measuring import criterion
 from isthmus.testing.datasets import batches
 
 
@@ -44,70 +58,113 @@ def merge(
     symmetry: SymmetryOption = None,
     example: ExampleOption = None,
     data: DataOption = None,
+    method: MergerOption = Merger.AVERAGE,
+    base: BaseOption = None,
+    align: AlignOption = None,
+    scale: ScaleOption = None,
+    keep: KeepOption = 0.2,
+    drop: DropOption = 0.9,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
-    repair: RepairOption = None,
+    repair: AfterOption = None,
     batch_size: BatchOption = 1000,
     json: JsonOption = None,
     force: ForceOption = False,
 ) -> Outcome:
-    """Average checkpoints of one architecture after aligning them all, as the first lies."""
+    """Merge checkpoints of one architecture after aligning them all, as the first lies."""
     if len(checkpoints) < 2:
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
-    claim(output, force=force, inputs=checkpoints, endings=CHECKPOINT)
-    method = alignment.WeightMatching(restarts=restarts)
+    files = [*([base] if base else []), *checkpoints]
+    claim(output, force=force, inputs=files, endings=CHECKPOINT)
+    source = _Source(model, data, batch_size)
     with screen.progress("merge") as step:
-        step("reading the graph", 0, len(checkpoints) + 1)
-        loaded, group = load_with_symmetry(checkpoints, model, symmetry, example, data)
-        repairer = _repairer(group, model, data, repair, batch_size)
-        step("aligning all", len(loaded), len(loaded) + 1)
-        fits = alignment.align_all(loaded, symmetry=group, method=method, seed=seed)
-        step("averaging", len(loaded), len(loaded) + 1)
-        merged = merging.merge(fits.params, method=merging.Average(), repair=repairer)
-    save(merged, output, force=force, inputs=checkpoints)
+        step("reading the graph", 0, len(files) + 1)
+        loaded, group = load_with_symmetry(files, model, symmetry, example, data)
+        chosen = repair or (After.STATISTICS if _has_statistics(group) else After.NONE)
+        source.require(chosen, method)
+        moved, found = loaded, {}
+        if align if align is not None else base is None:
+            step("aligning all", len(loaded), len(loaded) + 1)
+            fits = alignment.align_all(
+                loaded,
+                symmetry=group,
+                method=alignment.WeightMatching(restarts=restarts),
+                seed=seed,
+            )
+            moved, found = list(fits.params), _alignment(fits, files)
+        step("merging", len(loaded), len(loaded) + 1)
+        start, models = (moved[0], moved[1:]) if base else (None, moved)
+        way = merger(method, start, scale, keep, drop, seed, source.loss)
+        merged = merging.merge(models, method=way, repair=source.repairer(chosen, models))
+    save(merged, output, force=force, inputs=files)
     show_warnings(group)
+    for row in found.get("aligned", ()):
+        screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
+    screen.say(f"wrote {output}, the {method.value} of {len(models)}")
+    repaired = chosen is not After.NONE
+    return Outcome(found | {"method": method.value, "repaired": repaired, "output": str(output)})
+
+
+def _alignment(fits: alignment.Alignments, files: Sequence[Path]) -> dict[str, Any]:
+    """How far apart all were, and are."""
     rows = [
         {
             "checkpoint": str(path),
             "before": float(fits.before[0, number]),
             "after": float(fits.after[0, number]),
         }
-        for number, path in enumerate(checkpoints[1:], 1)
+        for number, path in enumerate(files[1:], 1)
     ]
-    for row in rows:
-        screen.say(f"{row['checkpoint']}: distance {row['before']:.6g}, aligned {row['after']:.6g}")
-    screen.say(f"wrote {output}, the average of {len(loaded)}")
-    found = {
+    return {
         "aligned": rows,
         "before": fits.before.tolist(),
         "after": fits.after.tolist(),
         "certificate": fits.certificate.to_json(),
-        "repaired": repairer is not None,
-        "output": str(output),
     }
-    return Outcome(found)
 
 
-def _repairer(
-    symmetry: Symmetry, model: str | None, data: str | None, repair: Repair | None, batch_size: int
-) -> merging.RecomputeStatistics | None:
-    """Recomputes BatchNorm statistics on training data, where there are any or it is asked for.
+def _has_statistics(symmetry: Symmetry) -> bool:
+    return any(name.endswith("running_var") for name in symmetry.reps)
 
-    Raises:
-        BadInput: The model or the data are missing.
-    """
-    there = any(name.endswith("running_var") for name in symmetry.reps)
-    if not (there if repair is None else repair is Repair.STATISTICS):
-        return None
-    if model is None or data is None:
-        lacks, gives = (
-            ("the model", "--model instead of --symmetry") if model is None else ("data", "--data")
-        )
-        raise BadInput(
-            f"BatchNorm statistics need {lacks} to be recomputed",
-            f"give {gives}, or --repair none to average them as they are",
-        )
-    known = load_data(data)
-    return merging.RecomputeStatistics(
-        load_model(model), batches(known.x_train, known.y_train, batch_size)
-    )
+
+@dataclass(frozen=True)
+class _Source:
+    """The model and the data, where a method or a repair needs them."""
+
+    model: str | None
+    data: str | None
+    batch_size: int
+
+    def require(self, repair: After, method: Merger) -> None:
+        """Raise unless there is what they need."""
+        wanting = {
+            "BatchNorm statistics need": repair is After.STATISTICS,
+            "--repair renormalise needs": repair is After.RENORMALISE,
+            "--method soup needs": method is Merger.SOUP,
+        }
+        for words in (words for words, wanted in wanting.items() if wanted):
+            if self.model is None or self.data is None:
+                lacks, gives = (
+                    ("the model", "--model instead of --symmetry")
+                    if self.model is None
+                    else ("data", "--data")
+                )
+                way_out = ", or --repair none" if repair is not After.NONE else ""
+                raise BadInput(f"{words} {lacks}", f"give {gives}{way_out}")
+
+    def repairer(self, repair: After, models: Sequence[Params]) -> merging.Repair | None:
+        """What is applied to the merged model."""
+        if repair is After.NONE:
+            return None
+        module = load_model(str(self.model))
+        known = load_data(str(self.data))
+        shown = batches(known.x_train, known.y_train, self.batch_size)
+        if repair is After.STATISTICS:
+            return merging.RecomputeStatistics(module, shown)
+        return merging.Renormalise(module, shown, models)
+
+    def loss(self) -> Loss:
+        """On training data, as tests stay unseen."""
+        known = load_data(str(self.data))
+        shown = batches(known.x_train, known.y_train, self.batch_size)
+        return Loss(load_model(str(self.model)), shown, criterion, {})
