@@ -51,7 +51,9 @@ def plain(printed: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "docs/paths.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "ARCHITECTURE.md", "docs/merging.md", "docs/paths.md", "docs/training.md"]
+)
 def test_code_runs_and_prints_what_is_shown(
     name: str,
     tmp_path: Path,
