@@ -27,7 +27,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """One curve; ``low`` and ``high`` bound a band around it, where they are given."""
+    """One curve; ``low`` and ``high`` bound a band around it, where they are given.
+
+    Its points are joined by a ``line``, marked by ``dots``, or both.
+    """
 
     name: str
     x: Sequence[float]
@@ -36,6 +39,8 @@ class Series:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     dash: float = 0.0
+    line: bool = True
+    dots: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,10 @@ def chart(
             marks.append(Patch(tuple(frame.place(*p) for p in one.band), one.series.tone, 0.13))
     for one in shown:
         way = tuple(frame.place(*point) for point in one.points)
-        if len(way) > 1:
+        if len(way) > 1 and one.series.line:
             marks.append(Line(way, one.series.tone, 2.2, one.series.dash))
-        marks += [Dot(place, one.series.tone) for place in way]
+        if one.series.dots:
+            marks += [Dot(place, one.series.tone) for place in way]
     return Picture(title, width, height, (*marks, *_names(frame, shown)))
 
 
