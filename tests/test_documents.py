@@ -52,7 +52,15 @@ def plain(printed: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "ARCHITECTURE.md", "docs/merging.md", "docs/paths.md", "docs/training.md"]
+    "name",
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/errata.md",
+        "docs/merging.md",
+        "docs/paths.md",
+        "docs/training.md",
+    ],
 )
 def test_code_runs_and_prints_what_is_shown(
     name: str,
