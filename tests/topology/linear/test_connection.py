@@ -13,7 +13,7 @@ from torch import nn
 
 from isthmus.ground import BadInput, DtypeMismatch
 from isthmus.landscape import Loss
-from isthmus.topology.linear.connection import connect_linear_minima
+from isthmus.topology.connection import connect_minima
 from isthmus.topology.linear.minimum import LinearMinimum
 from isthmus.topology.linear.permutations import permuted, signed_match
 from isthmus.topology.parity import sign_of
@@ -26,7 +26,7 @@ TS = [k / 16 for k in range(17)]
 def check(minimum: LinearMinimum, rng: torch.Generator) -> bool:
     """Two random minima: whatever route there is keeps the loss, and begins at the first."""
     a, b = minimum_of(minimum, rng), minimum_of(minimum, rng)
-    found = connect_linear_minima(a, b, minimum)
+    found = connect_minima(a, b, minimum)
     assert found.same == (minimum.label(a) == minimum.label(b)) == (found.path is not None)
     for route in found.routes:
         assert all(c.verdict.name != "REFUTED" for c in route.certificates), str(route)
@@ -124,7 +124,7 @@ def test_one_unit_has_a_sign_and_no_permutation(rng):
     minimum = planted(rng, [1, 1, 1])
     a = minimum_of(minimum, rng)
     b = {name: -weight for name, weight in a.items()}
-    found = connect_linear_minima(a, b, minimum)
+    found = connect_minima(a, b, minimum)
     assert [route.how for route in found.routes] == ["signs flipped", "units added"]
     assert found.routes[0].distance == 0
     assert "two components (signs of determinants: " in str(found)
@@ -134,7 +134,7 @@ def test_a_unit_more_connects_a_layer_that_is_too_narrow_for_the_targets(rng):
     minimum = planted(rng, [3, 2, 3], 3)
     points = [minimum_of(minimum, rng) for _ in range(8)]
     b = next(p for p in points if minimum.label(p) != minimum.label(points[0]))
-    wide = connect_linear_minima(points[0], b, minimum).routes[-1].path
+    wide = connect_minima(points[0], b, minimum).routes[-1].path
     assert wide(0.5)["0.weight"].shape == (3, 3)
     outputs = minimum.inputs @ wide(0.5)["0.weight"].mT @ wide(0.5)["1.weight"].mT
     loss = float((outputs - minimum.targets).square().sum())
@@ -146,7 +146,7 @@ def test_a_path_is_one_of_the_library(rng):
     minimum = planted(rng, [3, 4, 3, 2], 2, samples=5)
     model = nn.Sequential(*(nn.Linear(i, o, bias=False) for o, i in minimum.layers.values()))
     a, b = minimum_of(minimum, rng), minimum_of(minimum, rng)
-    path = connect_linear_minima(a, b, minimum).path
+    path = connect_minima(a, b, minimum).path
     assert path is not None
     loss = Loss(model.double(), [(minimum.inputs, minimum.targets)], nn.functional.mse_loss)
     assert max(point.loss for point in loss.along(path, TS)) < 1e-20
@@ -158,6 +158,6 @@ def test_inexact_ends_are_refused(rng):
     minimum = planted(rng, [2, 2, 2])
     a, b = minimum_of(minimum, rng), minimum_of(minimum, rng)
     with pytest.raises(DtypeMismatch, match=r"0.weight is torch.float32, expected torch.float64"):
-        connect_linear_minima({n: w.float() for n, w in a.items()}, b, minimum)
+        connect_minima({n: w.float() for n, w in a.items()}, b, minimum)
     with pytest.raises(BadInput, match="expected at most 1e-20"):
-        connect_linear_minima(a, {n: w + 1e-6 for n, w in b.items()}, minimum)
+        connect_minima(a, {n: w + 1e-6 for n, w in b.items()}, minimum)

@@ -54,7 +54,7 @@ def test_one_matrix_is_labelled_as_the_paper_does(rng):
     minimum = planted(rng, [3] * 5)
     for _ in range(20):
         params = minimum_of(minimum, rng)
-        ours = minimum.label(params)
+        (ours,) = minimum.label(params)
         signs = [int(torch.linalg.slogdet(w)[0]) for w in params.values()][:-1]
         first = ours[0] * signs[0]  # of X in the basis of ours: the same for all
         assert ours == tuple(first * math.prod(signs[: k + 1]) for k in range(3))
@@ -93,7 +93,7 @@ def test_the_count_prints_its_theorem_and_hypotheses(rng):
     text = str(planted(rng, (3, 3, 4, 3)).components)
     assert text.startswith("2 components of the minimum\n  theorem: the weights of a given product")
     assert "Trager, Kohn and Bruna 2020, Theorem 5" in text
-    assert "det of the frame behind 0.weight, 3 × 3: 2" in text
+    assert "sign of the determinant behind 0.weight (3 × 3): 2" in text
     assert "PROVED: no hidden layer is narrower than the rank" in text
     assert "REFUTED" not in text
     narrow = str(planted(rng, (3, 2, 3)).components)

@@ -107,14 +107,18 @@ class Fibre:
             Disconnected: the labels differ.
         """
         pairs = list(zip(self.frames(start), self.frames(end), strict=True))
-        moving = [frame_curve(*pair) for pair in pairs[1:-1]]
         first, last = pairs[0][0], pairs[-1][0]
+
+        def resting(t: float) -> Tensor:
+            return last
+
+        moving = [*(frame_curve(*pair) for pair in pairs[1:-1]), resting]
         read = self._kept.mT @ self._solved
 
         def at(t: float) -> Weights:
             frame, back = first, read
             found: Weights = []
-            for a, b, move in zip(start, end, [*moving, lambda _: last], strict=True):
+            for a, b, move in zip(start, end, moving, strict=True):
                 found.append(_lifted(torch.lerp(a, b, t), frame, back, move(t)))
                 frame = found[-1] @ frame  # as it is, not as it should be: errors do not add up
                 back = torch.linalg.pinv(frame)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
 
 from torch import Tensor
 
@@ -13,7 +12,9 @@ from isthmus.ground import Params
 from isthmus.landscape.paths import AbstractPath
 from isthmus.landscape.straight import Line
 from isthmus.topology.linear.fibre import Curve
-from isthmus.topology.linear.minimum import LinearMinimum
+
+if TYPE_CHECKING:
+    from isthmus.topology.linear.minimum import LinearMinimum
 
 
 @final
@@ -25,24 +26,28 @@ class FibrePath(AbstractPath):
         minimum: Whose points both ends are, settled where the product forgets something.
         a: Params in float64.
         b: Likewise, with the same label.
+
+    Raises:
+        Disconnected: The labels differ.
     """
 
     minimum: LinearMinimum
     a: Mapping[str, Tensor]
     b: Mapping[str, Tensor]
     kind = "exact-flat"
+    _curve: Curve = field(init=False, repr=False)
 
-    @cached_property
-    def _curve(self) -> Curve:
-        return self.minimum.fibre.curve(self.minimum.weights(self.a), self.minimum.weights(self.b))
+    def __post_init__(self) -> None:
+        ends = (self.minimum.weights(params) for params in (self.a, self.b))
+        object.__setattr__(self, "_curve", self.minimum.fibre.curve(*ends))
 
     def _at(self, t: float) -> Params:
         if t in (0.0, 1.0):
             return {name: x.clone() for name, x in (self.b if t else self.a).items()}
-        return dict(zip(self.minimum.layers, self._curve(t), strict=True))
+        return self.minimum.named(self._curve(t))
 
 
-def minimum_path(
+def linear_path(
     minimum: LinearMinimum, a: Mapping[str, Tensor], b: Mapping[str, Tensor]
 ) -> AbstractPath:
     """From a to b inside the minimum.
@@ -53,18 +58,9 @@ def minimum_path(
     Raises:
         Disconnected: a and b are in different components.
     """
-    fibre = minimum.fibre
-    if not fibre.forgets:
-        return _whole(FibrePath(minimum, a, b))
+    if not minimum.fibre.forgets:
+        return FibrePath(minimum, a, b)
     there, back = (
-        dict(zip(minimum.layers, fibre.settled(minimum.weights(params)), strict=True))
-        for params in (a, b)
+        minimum.named(minimum.fibre.settled(minimum.weights(params))) for params in (a, b)
     )
-    middle = _whole(FibrePath(minimum, there, back))
-    return Line(a, there).then(middle).then(Line(back, b))
-
-
-def _whole(path: FibrePath) -> FibrePath:
-    """The path, made once so that ends that cannot be joined are told at once."""
-    _ = path._curve
-    return path
+    return Line(a, there).then(FibrePath(minimum, there, back)).then(Line(back, b))
