@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -45,8 +44,3 @@ def minimum_of(minimum: LinearMinimum, rng: torch.Generator) -> Params:
         rest = fibre.product - weights[-1] @ before
         weights[-1] = weights[-1] + rest @ torch.linalg.pinv(before, rtol=1e-9)
     return dict(zip(minimum.layers, weights, strict=True))
-
-
-@pytest.fixture
-def rng() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
