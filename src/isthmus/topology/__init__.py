@@ -8,4 +8,6 @@ from isthmus.topology.counts import partition_components as partition_components
 from isthmus.topology.counts import product_components as product_components
 from isthmus.topology.linear.minimum import LinearMinimum as LinearMinimum
 from isthmus.topology.linear.recognition import linear_layers as linear_layers
+from isthmus.topology.orbits.group import group_components as group_components
+from isthmus.topology.orbits.orbit import orbit_components as orbit_components
 from isthmus.topology.residual.minimum import ResidualMinimum as ResidualMinimum

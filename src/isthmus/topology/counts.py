@@ -41,7 +41,7 @@ class ComponentCount(Result):
         log_least: The natural logarithm of a lower bound.
         log_most: That of an upper bound; the same where the count is known.
         hypotheses: What the theorem needs, checked; the bounds hold whatever they say.
-        factors: Whose product the upper bound is, where it is one.
+        factors: Whose product the upper bound is; those below 1 are what is joined.
     """
 
     of: str
@@ -118,4 +118,6 @@ def written(log: float) -> str:
     """A number that is known by its natural logarithm."""
     if log == math.inf:
         return "infinitely many"
+    if log < 0:
+        return f"1/{written(-log)}"
     return f"{round(math.exp(log)):,}" if log <= EXACT else f"e^{log:.6g}"

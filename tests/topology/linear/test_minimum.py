@@ -60,6 +60,17 @@ def test_one_matrix_is_labelled_as_the_paper_does(rng):
         assert ours == tuple(first * math.prod(signs[: k + 1]) for k in range(3))
 
 
+def test_a_mirror_leads_to_the_other_component(rng):
+    """Lemma 5.1: g of negative determinant between two layers."""
+    minimum = planted(rng, [3, 3, 3])
+    params = minimum_of(minimum, rng)
+    for _ in range(10):
+        g = normal(rng, 3, 3)
+        moved = {"0.weight": g @ params["0.weight"], "1.weight": params["1.weight"] @ g.inverse()}
+        flips = int(torch.linalg.slogdet(g)[0])
+        assert minimum.label(moved)[0][0] == flips * minimum.label(params)[0][0]
+
+
 @few
 @given(seed=seeds, widths=deep)
 def test_the_loss_at_a_minimum_is_the_least(seed, widths):
