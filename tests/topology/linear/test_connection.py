@@ -161,3 +161,24 @@ def test_inexact_ends_are_refused(rng):
         connect_minima({n: w.float() for n, w in a.items()}, b, minimum)
     with pytest.raises(BadInput, match="expected at most 1e-20"):
         connect_minima(a, {n: w + 1e-6 for n, w in b.items()}, minimum)
+
+
+def test_biases_follow_from_centred_data(rng):
+    """As the error for networks with biases says: free, but for the last."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)).double()
+    inputs, targets = normal(rng, 8, 3), normal(rng, 8, 3)
+    shapes = {f"{k}.weight": (3, 3) for k in range(2)}
+    centred = LinearMinimum(shapes, inputs - inputs.mean(0), targets - targets.mean(0))
+    a = minimum_of(centred, rng)
+    many = [minimum_of(centred, rng) for _ in range(12)]
+    b = next(p for p in many if centred.label(p) == centred.label(a))
+    path, first = connect_minima(a, b, centred).path, normal(rng, 2, 3)
+    losses = []
+    for t in TS:
+        bias = torch.lerp(*first, t)
+        params = {**path(t), "0.bias": bias, "1.bias": torch.zeros(3).double()}
+        outputs = torch.func.functional_call(model, params, (inputs,))
+        params["1.bias"] = (targets - outputs).mean(0)
+        outputs = torch.func.functional_call(model, params, (inputs,))
+        losses.append(float((outputs - targets).square().sum()))
+    assert losses == pytest.approx([centred.least_loss] * len(TS), rel=1e-12)

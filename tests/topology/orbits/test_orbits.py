@@ -60,14 +60,9 @@ def elements(symmetry: Symmetry) -> list[Element]:
         one = group.identity()
         orders = itertools.permutations(range(group.size)) if group.swaps else [range(group.size)]
         signs = list(itertools.product((1.0, -1.0), repeat=group.flips * group.size))
-        choices.append(
-            [
-                one._replace(
-                    perm=torch.tensor(p), signs=torch.tensor(s).double().view_as(one.signs)
-                )
-                for p, s in itertools.product(map(list, orders), signs)
-            ]
-        )
+        bits = [torch.tensor(s).double().view_as(one.signs) for s in signs]
+        pairs = itertools.product(map(torch.tensor, map(list, orders)), bits)
+        choices.append([one._replace(perm=perm, signs=some) for perm, some in pairs])
     names = list(symmetry.spaces)
     every = itertools.product(*choices)
     return [Element(symmetry, dict(zip(names, values, strict=True))) for values in every]

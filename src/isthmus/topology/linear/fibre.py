@@ -29,7 +29,7 @@ class Fibre:
     ``G_i = W_i ⋯ W_1 X V`` have rank r, and the weights are free but for ``W_i G_{i-1} = G_i``: the
     fibre has the shape of the product of the sets of such G_i, for hidden i. Of size d_i × r, these
     are connected, but for d_i = r: there the sign of ``det G_i`` tells two parts apart (Zhao et al.
-    2025, Proposition 4.1, for squares; Trager, Kohn and Bruna 2020, Theorem 5).
+    2025, Proposition 4.1, for squares; Trager, Kohn and Bruna 2020).
 
     Attributes:
         inputs: X, ``(features, samples)``, float64.

@@ -20,7 +20,7 @@ from isthmus.topology.minima import RANK, AbstractMinimum, Label, Way
 
 THEOREM = (
     "the weights of a given product of rank r have 2^#{hidden widths equal to r} components "
-    "(Zhao et al. 2025, Proposition 4.1; for any widths Trager, Kohn and Bruna 2020, Theorem 5)"
+    "(Zhao et al. 2025, Proposition 4.1; for any widths Trager, Kohn and Bruna 2020)"
 )
 
 

@@ -35,7 +35,8 @@ def linear_layers(
     if other:
         raise BadInput(
             f"{', '.join(other)}: no matrices, of which alone a linear network is made",
-            "build the network without biases",
+            "if they are biases, describe the weights alone, LinearMinimum({name: shape, ...}), "
+            "with centred inputs and targets: all biases are free but the last, which follows",
         )
     ends = {name: (_side(symmetry, name, 0), _side(symmetry, name, 1)) for name in symmetry.reps}
     for name, space in symmetry.spaces.items():

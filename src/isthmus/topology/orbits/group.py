@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.algebra import Symmetry
+from isthmus.ground import Certificate, Verdict
 from isthmus.topology.counts import ComponentCount, CountFactor
 
 THEOREM = (
@@ -28,5 +29,10 @@ def group_components(symmetry: Symmetry) -> ComponentCount:
     """
     factors = tuple(space_factor(symmetry, name) for name in symmetry.spaces)
     log = sum(factor.log for factor in factors)
+    typed = Certificate(
+        "every operator was typed; else the group that was found may be too small",
+        Verdict.REFUTED if symmetry.warnings else Verdict.PROVED,
+        evidence={"warnings": len(symmetry.warnings)},
+    )
     of = " × ".join(map(str, symmetry.spaces.values())) or "the trivial group"
-    return ComponentCount(of, THEOREM, log, log, (), factors)
+    return ComponentCount(of, THEOREM, log, log, (typed,), factors)
