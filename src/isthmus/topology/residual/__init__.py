@@ -1,0 +1,1 @@
+"""Linear residual networks: blocks with a skip, in series; which minima are joined, and how."""
