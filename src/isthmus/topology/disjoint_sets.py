@@ -24,6 +24,12 @@ class DisjointSets:
         """Make ``root`` the representative of the set of ``other``; both are roots."""
         self._parent[other] = root
 
+    def unite(self, one: int, other: int) -> None:
+        """Join the sets of the two, if they are not one already."""
+        first, second = self.root(one), self.root(other)
+        if first != second:
+            self.join(min(first, second), max(first, second))
+
     def sets(self) -> list[tuple[int, ...]]:
         """All sets, each in order, in the order of their first members."""
         found: dict[int, list[int]] = {}

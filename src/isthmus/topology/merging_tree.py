@@ -36,6 +36,18 @@ class MergeTree(Result):
                 sets.join(elder, younger)
         return [members for members in sets.sets() if self.births[members[0]] <= level]
 
+    def above(self, level: float) -> MergeTree:
+        """The tree whose leaves are the components at ``level``, in their order."""
+        whole = self.components(level)
+        place = {min(members, key=self._age): leaf for leaf, members in enumerate(whole)}
+        late = [(place[a], place[b], at) for a, b, at in self.merges if a in place and b in place]
+        births = sorted(place, key=place.__getitem__)
+        return MergeTree(tuple(self.births[leaf] for leaf in births), tuple(late))
+
+    def _age(self, leaf: int) -> tuple[float, int]:
+        """The elder is the less."""
+        return self.births[leaf], leaf
+
     def pairs(self) -> list[tuple[float, float]]:
         """(birth, death) of every leaf, in their order: persistence in dimension 0.
 

@@ -1,0 +1,167 @@
+"""Census: sampled minima, how high the paths between them lead, and what is joined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+from isthmus.ground import BadInput, Certificate, Result
+from isthmus.topology.census.clusters import Clusters, clusters
+from isthmus.topology.census.crossing import Meeting
+from isthmus.topology.census.prediction import bounded
+from isthmus.topology.disjoint_sets import DisjointSets
+from isthmus.topology.merging_tree import MergeTree, merge_tree
+
+_SHOWN = 12
+
+
+@final
+@dataclass(frozen=True)
+class Census(Result):
+    """Sampled minima of a model, and the paths found between them.
+
+    In parameter space two minima are joined by a continuous path. Up to symmetry, a path to any
+    member of the other's orbit is enough: discrete steps of the group cost nothing. Both are
+    answers about the paths that were found: a height is an upper bound of the saddle, as far as
+    the points looked at show it, and so a number of components is an upper bound of the number of
+    those that the sample meets.
+
+    Attributes:
+        names: What the minima are called.
+        births: The loss at each.
+        level: At which the census was taken; None where all heights were measured.
+        meetings: The pairs that were tried, in order; of the others it was known already that the
+            two are joined below the level.
+        log_components: ln of the number of components of the symmetry's group; None without one.
+        kept: Whether the group keeps the function; None without one.
+    """
+
+    names: tuple[str, ...]
+    births: tuple[float, ...]
+    level: float | None
+    meetings: tuple[Meeting, ...]
+    log_components: float | None = None
+    kept: Certificate | None = None
+
+    @cached_property
+    def tree(self) -> MergeTree:
+        """The merge tree in parameter space: births of minima, merges at saddles."""
+        return merge_tree(self.births, self.edges())
+
+    @cached_property
+    def solution_tree(self) -> MergeTree:
+        """The merge tree up to symmetry."""
+        return merge_tree(self.births, self.edges(up_to_symmetry=True))
+
+    def edges(self, up_to_symmetry: bool = False) -> list[tuple[int, int, float]]:
+        """(a, b, height of the lowest crossing) of every pair that was tried and has one."""
+        best = [(one.a, one.b, one.best(up_to_symmetry)) for one in self.meetings]
+        return [(a, b, c.height) for a, b, c in best if c is not None and c.height < math.inf]
+
+    def components(self, level: float | None = None) -> Clusters:
+        """The components in parameter space, at the level of the census or another.
+
+        Raises:
+            BadInput: There is no level, or it is below a minimum's loss or above the census's own
+                where pairs were left out.
+        """
+        return self._clusters(level, up_to_symmetry=False)
+
+    def solutions(self, level: float | None = None) -> Clusters:
+        """The components up to symmetry. Raises as `components`."""
+        return self._clusters(level, up_to_symmetry=True)
+
+    def orbits(self) -> list[tuple[int, ...]]:
+        """The minima by orbit, as far as crossings on one orbit were found: the same solutions."""
+        sets = DisjointSets(len(self.births))
+        for meeting in self.meetings:
+            if meeting.one_orbit:
+                sets.unite(meeting.a, meeting.b)
+        return sets.sets()
+
+    def prediction(self, level: float | None = None) -> Certificate | None:
+        """What the group says of the components; None without one. Raises as `components`."""
+        if self.log_components is None or self.kept is None:
+            return None
+        space, solutions = self.components(level), self.solutions(level)
+        return bounded(self.log_components, self.kept, space, solutions)
+
+    @property
+    def skipped(self) -> int:
+        """How many pairs were not tried, as they were joined already."""
+        count = len(self.births)
+        return count * (count - 1) // 2 - len(self.meetings)
+
+    def _clusters(self, level: float | None, up_to_symmetry: bool) -> Clusters:
+        at = self.level if level is None else level
+        if at is None:
+            raise BadInput(
+                "the census was taken at all levels, and none is given",
+                "give one, or see the merge tree: census.tree",
+            )
+        if math.isnan(at) or at < max(self.births):
+            raise BadInput(
+                f"level {at:.6g} is below the loss {max(self.births):.6g} of a minimum",
+                "choose a level above all minima",
+            )
+        if self.skipped and at != self.level:
+            raise BadInput(
+                f"{self.skipped} pairs were left out, as they are joined at level {self.level:.6g}",
+                "take the census with all_pairs=True, or at the other level",
+            )
+        return clusters(len(self.births), self.meetings, at, up_to_symmetry)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, both trees and, where there is a level, what is joined there."""
+        found = super().to_json() | {"tree": self.tree.to_json(), "skipped": self.skipped}
+        if self.log_components is not None:
+            found["solution_tree"] = self.solution_tree.to_json()
+            found["orbits"] = [list(members) for members in self.orbits()]
+        if self.level is not None:
+            found["components"] = self.components().to_json()
+            if (prediction := self.prediction()) is not None:
+                found["solutions"] = self.solutions().to_json()
+                found["prediction"] = prediction.to_json()
+        return found
+
+    def __str__(self) -> str:
+        pairs = f"{len(self.meetings)} pairs tried" + (
+            f", {self.skipped} known without" if self.skipped else ""
+        )
+        head = f"{len(self.births)} minima of loss {min(self.births):.4g} to {max(self.births):.4g}"
+        return "\n".join([f"{head}; {pairs}", *self._at_level(), *self._trees()])
+
+    def _at_level(self) -> list[str]:
+        if self.level is None:
+            return []
+        space = self.components()
+        lines = [f"level {self.level:.4g}: {space} components in parameter space"]
+        if self.kept is not None:
+            solutions = self.solutions()
+            lines[0] += f", {solutions} up to symmetry, {len(self.orbits())} orbits"
+            lines += [f"  up to symmetry: {self._named(one)}" for one in solutions.members]
+        lines += [f"  component: {self._named(members)}" for members in space.members]
+        lines += [f"  uncertain: {self._named(pair)}" for pair in space.uncertain]
+        lines.append(str(space.unseen))
+        prediction = self.prediction()
+        return lines if prediction is None else [*lines, str(prediction)]
+
+    def _trees(self) -> list[str]:
+        trees = [("in parameter space", self.tree)]
+        if self.kept is not None:
+            trees.append(("up to symmetry", self.solution_tree))
+        return [f"merge tree {where}:\n{self._drawn(tree)}" for where, tree in trees]
+
+    def _drawn(self, tree: MergeTree) -> str:
+        """The tree above the level."""
+        if self.level is None:
+            return tree.text(self.names)
+        return tree.above(self.level).text(list(map(self._named, tree.components(self.level))))
+
+    def _named(self, members: Sequence[int]) -> str:
+        shown = [self.names[member] for member in members[:_SHOWN]]
+        more = len(members) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
