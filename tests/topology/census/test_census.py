@@ -156,11 +156,11 @@ def test_it_reads_well():
     found = components(FOUR, hills(wells), level=1.5, sampling=EXACT, names="abcd")
     assert str(found).splitlines()[:4] == [
         "4 minima of loss 0 to 0; 6 pairs tried",
-        "level 1.5: 2 components in parameter space",
+        "level 1.5: 2 components",
         "  component: a, b",
         "  component: c, d",
     ]
-    assert str(found).endswith("merge tree in parameter space:\n2\n├─ a, b (0)\n└─ c, d (0)")
+    assert str(found).endswith("merge tree:\n2\n├─ a, b (0)\n└─ c, d (0)")
 
 
 def test_bad_input_is_refused():

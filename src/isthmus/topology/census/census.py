@@ -128,40 +128,48 @@ class Census(Result):
         return found
 
     def __str__(self) -> str:
+        lines = [self.headline]
+        if self.level is not None:
+            space, prediction = self.components(), self.prediction()
+            for word, parts in (
+                ("up to symmetry", () if prediction is None else self.solutions().members),
+                ("component", space.members),
+                ("uncertain", space.uncertain),
+            ):
+                lines += [f"  {word}: {self.named(members)}" for members in parts]
+            lines += [str(space.unseen), *([] if prediction is None else [str(prediction)])]
+        return "\n".join([*lines, self.drawn])
+
+    @property
+    def headline(self) -> str:
+        """How many minima, pairs and, where there is a level, components."""
         pairs = f"{len(self.meetings)} pairs tried" + (
             f", {self.skipped} known without" if self.skipped else ""
         )
         head = f"{len(self.births)} minima of loss {min(self.births):.4g} to {max(self.births):.4g}"
-        return "\n".join([f"{head}; {pairs}", *self._at_level(), *self._trees()])
+        lines = [f"{head}; {pairs}"]
+        if self.level is not None:
+            lines.append(f"level {self.level:.4g}: {self.components()} components")
+            if self.kept is not None:
+                lines[-1] += f" in parameter space, {self.solutions()} up to symmetry"
+        return "\n".join(lines)
 
-    def _at_level(self) -> list[str]:
-        if self.level is None:
-            return []
-        space = self.components()
-        lines = [f"level {self.level:.4g}: {space} components in parameter space"]
-        if self.kept is not None:
-            solutions = self.solutions()
-            lines[0] += f", {solutions} up to symmetry, {len(self.orbits())} orbits"
-            lines += [f"  up to symmetry: {self._named(one)}" for one in solutions.members]
-        lines += [f"  component: {self._named(members)}" for members in space.members]
-        lines += [f"  uncertain: {self._named(pair)}" for pair in space.uncertain]
-        lines.append(str(space.unseen))
-        prediction = self.prediction()
-        return lines if prediction is None else [*lines, str(prediction)]
+    @property
+    def drawn(self) -> str:
+        """The merge trees in characters; from the level upwards, where there is one."""
+        if self.kept is None:
+            return f"merge tree:\n{self._drawn(self.tree)}"
+        trees = {"in parameter space": self.tree, "up to symmetry": self.solution_tree}
+        return "\n".join(f"merge tree {w}:\n{self._drawn(tree)}" for w, tree in trees.items())
 
-    def _trees(self) -> list[str]:
-        trees = [("in parameter space", self.tree)]
-        if self.kept is not None:
-            trees.append(("up to symmetry", self.solution_tree))
-        return [f"merge tree {where}:\n{self._drawn(tree)}" for where, tree in trees]
+    def named(self, members: Sequence[int]) -> str:
+        """Some minima by name."""
+        shown = [self.names[member] for member in members[:_SHOWN]]
+        more = len(members) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
     def _drawn(self, tree: MergeTree) -> str:
         """The tree above the level."""
         if self.level is None:
             return tree.text(self.names)
-        return tree.above(self.level).text(list(map(self._named, tree.components(self.level))))
-
-    def _named(self, members: Sequence[int]) -> str:
-        shown = [self.names[member] for member in members[:_SHOWN]]
-        more = len(members) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+        return tree.above(self.level).text(list(map(self.named, tree.components(self.level))))

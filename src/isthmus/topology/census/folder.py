@@ -23,6 +23,14 @@ _HEADER, _PAIRS, _RESULT = "census.json", "pairs", "result.json"
 _SAME_LOSS = 1e-5
 """How much a loss may differ by rounding, on another machine or in another order."""
 
+_WORDS = {
+    "minima": "of other minima",
+    "symmetry": "with another symmetry",
+    "level": "at another level",
+    "options": "with other connectors or options",
+}
+"""What is wrong where a part of the header differs."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
@@ -51,7 +59,7 @@ class Folder:
             return {}
         header = self.path / _HEADER
         if header.exists():
-            wrong = self._other(_read(header))
+            wrong = self._other(header)
             if wrong and not force:
                 raise BadInput(
                     f"{self.path} holds a census {wrong}",
@@ -87,24 +95,19 @@ class Folder:
         assert self.path is not None
         return sorted((self.path / _PAIRS).glob("*-*.json"))
 
-    def _other(self, kept: Mapping[str, Any]) -> str:
+    def _other(self, header: Path) -> str:
         """In what the kept census differs; nothing where it is the same."""
-        words = {
-            "minima": "of other minima",
-            "symmetry": "with another symmetry",
-            "level": "at another level",
-            "options": "with other connectors or options",
-        }
-        for name, word in words.items():
+        try:
+            kept = _read(header)
+            before = [float(one) for one in kept["births"]]
+        except (BadInput, KeyError, TypeError, ValueError):
+            return f"with a damaged {header.name}"
+        for name, word in _WORDS.items():
             if kept.get(name) != self.header[name]:
                 return word
-        before = [
-            (float(one), now)
-            for one, now in zip(kept["births"], self.header["births"], strict=True)
-        ]
-        if not all(math.isclose(*pair, rel_tol=_SAME_LOSS, abs_tol=1e-12) for pair in before):
-            return "with another loss or other data"
-        return ""
+        pairs = zip(before, self.header["births"], strict=True)
+        same = all(math.isclose(*pair, rel_tol=_SAME_LOSS, abs_tol=1e-12) for pair in pairs)
+        return "" if same else "with another loss or other data"
 
 
 def header_of(
