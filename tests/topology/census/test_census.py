@@ -11,11 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.topology.census.conftest import FOUR, at, hills, wells
+from tests.topology.census.conftest import FOUR, at, hills, ring, wells
 from torch import Tensor
 
-from isthmus.ground import BadInput, NotFinite, UnknownName
-from isthmus.landscape import Bootstrap, Interval, Line
+from isthmus.ground import BadInput, NotFinite, Params, UnknownName
+from isthmus.landscape import AbstractPath, Bootstrap, Interval, Line
 from isthmus.topology.census import Crossing, PathSampling, Straight, Terrain, components
 
 EXACT = PathSampling(points=5, interval=None)
@@ -150,6 +150,45 @@ def test_a_path_of_infinite_loss_joins_nothing():
     assert found.tree.merges == ()
     assert found.meetings[0].crossings[0].height == math.inf
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["components"]["fewest"] == 2
+
+
+def test_loops_of_the_ring():
+    """Eight points on a circle: the lines of neighbours are low, those of others higher."""
+    pytest.importorskip("gudhi")
+    angles = [math.pi * k / 4 for k in range(8)]
+    minima = [at(math.cos(x), math.sin(x)) for x in angles]
+    found = components(minima, hills(ring), sampling=EXACT)
+
+    def middle(apart: int) -> float:
+        return math.sin(math.pi * apart / 8) ** 4
+
+    ((birth, death),) = found.persistence()[1]
+    assert birth == pytest.approx(middle(1))
+    assert death == pytest.approx(middle(3))
+    left_out = components(minima, hills(ring), level=0.9, sampling=EXACT)
+    assert left_out.persistence(0)[0].count((0.0, math.inf)) <= 1
+    with pytest.raises(BadInput, match="pairs were left out, and loops depend on all"):
+        left_out.persistence()
+
+
+def test_a_path_that_leaps_joins_nothing():
+    @dataclass(frozen=True, eq=False)
+    class Leap(AbstractPath):
+        """Over to the other side at some t, without saying so; or a pole."""
+
+        pole: bool
+        kind = "leap"
+
+        def _at(self, t: float) -> Params:
+            if self.pole:
+                return at(1 / (0.47 - t), 0)
+            return at(-1, 0) if t < 0.47 else at(1, 0)
+
+    terrain = Terrain(hills(flat), sampling=EXACT)
+    for path in (Leap(pole=False), Leap(pole=True)):
+        crossing = terrain.along(path, path.start, path.end, "mine")
+        assert crossing.height == math.inf
+        assert crossing.reason == "the path leaps near t = 0.47"
 
 
 def test_it_reads_well():

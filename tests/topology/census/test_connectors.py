@@ -87,6 +87,13 @@ def test_the_same_solution_in_other_coordinates_is_told_from_a_connected_one(rel
     assert crossing.kind.startswith("linear")
 
 
+def test_a_minimum_and_its_copy_are_joined(relu):
+    for connector in (Straight(), SameOrbit(), Aligned()):
+        (crossing,) = connector(relu.a, dict(relu.a), relu.terrain())
+        assert crossing.height == pytest.approx(relu.loss(relu.a), rel=1e-12)
+        assert crossing.jumps == ()
+
+
 def test_nearly_the_same_is_not_the_same(relu):
     b = {name: tensor + 1e-6 for name, tensor in relu.a.items()}
     (crossing,) = SameOrbit()(relu.a, b, relu.terrain())

@@ -14,6 +14,7 @@ from isthmus.topology.census.crossing import Meeting
 from isthmus.topology.census.prediction import bounded
 from isthmus.topology.disjoint_sets import DisjointSets
 from isthmus.topology.merging_tree import MergeTree, merge_tree
+from isthmus.topology.persistence import persistence
 
 _SHOWN = 12
 
@@ -81,6 +82,22 @@ class Census(Result):
             if meeting.one_orbit:
                 sets.unite(meeting.a, meeting.b)
         return sets.sets()
+
+    def persistence(
+        self, dimension: int = 1, up_to_symmetry: bool = False
+    ) -> dict[int, list[tuple[float, float]]]:
+        """Births and deaths of components, loops and so on (`isthmus.topology.persistence`).
+
+        Raises:
+            BadInput: Pairs were left out, and ``dimension`` is above 0.
+            MissingExtra: ``dimension`` is above 0, and gudhi is not installed.
+        """
+        if self.skipped and dimension:
+            raise BadInput(
+                f"{self.skipped} pairs were left out, and loops depend on all",
+                "take the census with all_pairs=True, or without a level",
+            )
+        return persistence(self.births, self.edges(up_to_symmetry), dimension)
 
     def prediction(self, level: float | None = None) -> Certificate | None:
         """What the group says of the components; None without one. Raises as `components`."""

@@ -83,11 +83,10 @@ def components(
     header = header_of(minima, births, level, words, (crossing, how, seed))
     place = Folder(Path(folder) if folder is not None else None, header)
     known = _opened(place, force, ranks)
+    kept = group_kept(symmetry, loss, seed) if symmetry is not None else None
     meetings = _meetings(minima, terrain, crossing, all_pairs, place, known, ranks, progress)
-    census = Census(called, births, level, meetings)
-    if symmetry is not None:
-        kept = group_kept(symmetry, loss, seed)
-        census = replace(census, log_components=symmetry.log_components, kept=kept)
+    size = symmetry.log_components if symmetry is not None else None
+    census = Census(called, births, level, meetings, size, kept)
     if ranks.first:
         place.finish(census.to_json())
     return census

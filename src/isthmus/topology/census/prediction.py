@@ -42,23 +42,22 @@ def bounded(
     held = [
         sum(members[0] in solution for members in space.members) for solution in solutions.members
     ]
-    evidence = {
-        "log_components": log_components,
-        "most_seen": max(held),
-        "hypothesis": kept.claim,
-        "hypothesis_verdict": kept.verdict.name,
-        "relative_error": kept.evidence["relative_error"],
-    }
     margin = log_components - math.log(max(held))
-    size = _size(log_components)
+    error = kept.evidence["relative_error"]
     if kept.verdict is Verdict.REFUTED:
-        verdict, words = Verdict.UNKNOWN, "the group changes the function here and bounds nothing"
+        verdict, words = Verdict.UNKNOWN, "it changes it here, so nothing is bounded"
     elif margin < -1e-9:
         verdict, words = Verdict.REFUTED, f"{max(held)} are counted: the connectors miss paths"
     else:
         verdict, words = Verdict.TESTED, f"the sample shows up to {max(held)}"
-    claim = f"one solution up to symmetry has at most {size} components in parameter space"
-    return Certificate(f"{claim} ({THEOREM}); {words}", verdict, margin, evidence)
+    return Certificate(
+        f"one solution up to symmetry has at most {_size(log_components)} components in parameter "
+        f"space ({THEOREM}; hypothesis: the group keeps the function, tested to {error:.1e}); "
+        f"{words}",
+        verdict,
+        margin,
+        {"log_components": log_components, "most_seen": max(held), "relative_error": error},
+    )
 
 
 def _size(log: float) -> str:

@@ -22,6 +22,7 @@ from isthmus.landscape import (
     TrainingRecord,
 )
 from isthmus.landscape.running import Batch
+from isthmus.topology.census.continuity import leap
 from isthmus.topology.census.crossing import Crossing
 
 MEETS = 1e-5
@@ -82,13 +83,15 @@ class Terrain:
         """The crossing of ``path``, which leads from ``a`` to ``b``.
 
         Declared jumps count, but for those at the ends that move nothing: where b has the
-        symmetry itself.
+        symmetry itself. A path that leaps without saying so joins nothing.
 
         Raises:
             BadInput: The path does not join the two.
         """
         self._require_ends(path, a, b, connector)
         losses = self._losses(path)
+        if (place := leap(path, list(losses))) is not None:
+            return Crossing(connector, math.inf, reason=f"the path leaps near t = {place:.3g}")
         top = max(losses, key=lambda t: (_rank(losses[t]), -t))
         height = losses[top] if math.isfinite(losses[top]) else math.inf
         interval, again = None, self.sampling.recompute_statistics
