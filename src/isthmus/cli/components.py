@@ -181,8 +181,11 @@ def _show(census: topology.Census) -> None:
         space, prediction = census.components(), census.prediction()
         screen.table("Components", *_components(census, space))
         if space.uncertain:
-            screen.table("Uncertain pairs", *_uncertain(census, space))
-        screen.say(str(space.unseen))
+            screen.table("Uncertain pairs", *_uncertain(census, up_to_symmetry=False))
+        if census.kept is not None and census.solutions().uncertain:
+            screen.table("Uncertain up to symmetry", *_uncertain(census, up_to_symmetry=True))
+        for line in census.estimates:
+            screen.say(line)
         if prediction is not None:
             screen.say(str(prediction))
     screen.say(census.drawn)
@@ -205,13 +208,14 @@ def _components(
 
 
 def _uncertain(
-    census: topology.Census, space: topology.Clusters
+    census: topology.Census, *, up_to_symmetry: bool
 ) -> tuple[list[str], list[tuple[str, ...]]]:
     """Columns and rows: one for each pair on which something depends."""
+    clusters = census.solutions() if up_to_symmetry else census.components()
     rows: list[tuple[str, ...]] = []
     for meeting in census.meetings:
-        best = meeting.best()
-        if best is not None and (meeting.a, meeting.b) in space.uncertain:
+        best = meeting.best(up_to_symmetry)
+        if best is not None and (meeting.a, meeting.b) in clusters.uncertain:
             pair = census.named((meeting.a, meeting.b))
             rows.append((pair, best.connector, *map(short, (best.height, best.low, best.high))))
     return ["pair", "connector", "highest loss", "from", "to"], rows

@@ -66,8 +66,7 @@ class Census(Result):
         """The components in parameter space, at the level of the census or another.
 
         Raises:
-            BadInput: There is no level, or it is below a minimum's loss or above the census's own
-                where pairs were left out.
+            BadInput: There is no level, or it is below a minimum's loss or the census's own.
         """
         return self._clusters(level, up_to_symmetry=False)
 
@@ -124,10 +123,11 @@ class Census(Result):
                 f"level {at:.6g} is below the loss {max(self.births):.6g} of a minimum",
                 "choose a level above all minima",
             )
-        if self.skipped and at != self.level:
+        if self.level is not None and at < self.level:
             raise BadInput(
-                f"{self.skipped} pairs were left out, as they are joined at level {self.level:.6g}",
-                "take the census with all_pairs=True, or at the other level",
+                f"level {at:.6g} is below the census's own, {self.level:.6g}, at which it stopped "
+                "to look for lower paths",
+                "take the census at the other level, or without one",
             )
         return clusters(len(self.births), self.meetings, at, up_to_symmetry)
 
@@ -154,7 +154,7 @@ class Census(Result):
                 ("uncertain", space.uncertain),
             ):
                 lines += [f"  {word}: {self.named(members)}" for members in parts]
-            lines += [str(space.unseen), *([] if prediction is None else [str(prediction)])]
+            lines += [*self.estimates, *([] if prediction is None else [str(prediction)])]
         return "\n".join([*lines, self.drawn])
 
     @property
@@ -163,6 +163,8 @@ class Census(Result):
         pairs = f"{len(self.meetings)} pairs tried" + (
             f", {self.skipped} known without" if self.skipped else ""
         )
+        if same := sum(meeting.one_orbit for meeting in self.meetings):
+            pairs += f", {same} on one orbit"
         head = f"{len(self.births)} minima of loss {min(self.births):.4g} to {max(self.births):.4g}"
         lines = [f"{head}; {pairs}"]
         if self.level is not None:
@@ -170,6 +172,16 @@ class Census(Result):
             if self.kept is not None:
                 lines[-1] += f" in parameter space, {self.solutions()} up to symmetry"
         return "\n".join(lines)
+
+    @property
+    def estimates(self) -> list[str]:
+        """How many components the sample may have missed; nothing where there is no level."""
+        if self.level is None:
+            return []
+        if self.kept is None:
+            return [str(self.components().unseen)]
+        both = {"in parameter space": self.components(), "up to symmetry": self.solutions()}
+        return [f"{where}: {clusters.unseen}" for where, clusters in both.items()]
 
     @property
     def drawn(self) -> str:

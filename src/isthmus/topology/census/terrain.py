@@ -10,7 +10,7 @@ from typing import final
 from torch import Tensor
 
 from isthmus.algebra import Symmetry
-from isthmus.ground import BadInput, Disconnected, distance, norm
+from isthmus.ground import BadInput, distance, norm
 from isthmus.landscape import (
     AbstractPath,
     Bootstrap,
@@ -92,8 +92,8 @@ class Terrain:
         losses = self._losses(path)
         if (place := leap(path, list(losses))) is not None:
             return Crossing(connector, math.inf, reason=f"the path leaps near t = {place:.3g}")
-        top = max(losses, key=lambda t: (_rank(losses[t]), -t))
-        height = losses[top] if math.isfinite(losses[top]) else math.inf
+        top = max(losses, key=lambda t: _height(losses[t]))
+        height = _height(losses[top])
         interval, again = None, self.sampling.recompute_statistics
         if self.sampling.interval is not None and height < math.inf:
             each = self.loss.along(path, [top], again, each=True)[0].each
@@ -119,10 +119,6 @@ class Terrain:
         """
         low = crossing.flat if self.level is None else crossing.high <= self.level
         return low and not crossing.jumps
-
-    def none(self, connector: str, error: Disconnected) -> Crossing:
-        """The crossing of a connector that has no path to offer."""
-        return Crossing(connector, math.inf, reason=error.cause)
 
     def _losses(self, path: AbstractPath) -> dict[float, float]:
         """The losses by t, refined around the highest."""
@@ -161,7 +157,7 @@ class Terrain:
         return tuple(str(jump) for jump in path.jumps if jump.at not in still)
 
 
-def _rank(loss: float) -> float:
+def _height(loss: float) -> float:
     """NaN is as high as infinity."""
     return loss if math.isfinite(loss) else math.inf
 

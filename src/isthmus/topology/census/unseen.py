@@ -8,8 +8,6 @@ from typing import final
 
 from isthmus.ground import Result
 
-HYPOTHESIS = "the minima are independent draws from one distribution"
-
 
 @final
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Unseen(Result):
         return (
             f"{self.seen} seen in {self.draws} draws, {self.once} of them once, {self.twice} "
             f"twice: {self.estimate:.4g} or more expected in all, {self.coverage:.0%} of the "
-            f"distribution covered (Chao1, Good-Turing; if {HYPOTHESIS})"
+            "distribution covered (Chao1, Good-Turing; if the minima are independent draws)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class AbstractConnector(ABC):
         try:
             path = self.path(a, b, terrain)
         except Disconnected as error:
-            return [terrain.none(self.name, error)]
+            return [Crossing(self.name, math.inf, reason=error.cause)]
         return [terrain.along(path, a, b, self.name)]
 
 
