@@ -140,6 +140,14 @@ def test_a_learned_curve_goes_round_where_the_line_goes_over():
     assert line.points == 9
 
 
+def test_a_training_that_diverges_is_no_path():
+    wild = Training(optimiser=lambda tensors: torch.optim.SGD(tensors, lr=1e3))
+    terrain = Terrain(hills(ring), level=0.2, sampling=SAMPLING)
+    (crossing,) = Bent(steps=100, training=wild)(at(1, 0), at(-0.9, 0.1), terrain)
+    assert crossing.height == math.inf
+    assert crossing.reason.startswith("the loss at step")
+
+
 def test_a_chain_ends_where_there_is_nothing_lower(relu):
     near = {name: tensor * (1 + 1e-3) for name, tensor in relu.a.items()}
     terrain = Terrain(hills(ring), level=None, sampling=SAMPLING)

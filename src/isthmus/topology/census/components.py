@@ -14,6 +14,7 @@ from isthmus.algebra import Symmetry
 from isthmus.ground import BadInput, IsthmusError, NotFinite, check, distance
 from isthmus.ground.writing import StrPath
 from isthmus.landscape import Line, Loss, Ranks
+from isthmus.landscape.evaluation.ranks import ALONE
 from isthmus.landscape.loss import Progress
 from isthmus.topology.census.census import Census
 from isthmus.topology.census.connectors import Aligned, Chain, Connector, Straight
@@ -22,8 +23,6 @@ from isthmus.topology.census.folder import Folder, Pair, header_of
 from isthmus.topology.census.prediction import group_kept
 from isthmus.topology.census.promise import Promise
 from isthmus.topology.census.terrain import PathSampling, Terrain
-
-ALONE = Ranks()
 
 
 def components(

@@ -10,7 +10,7 @@ from typing import Protocol, final
 
 from torch import Tensor
 
-from isthmus.ground import Disconnected
+from isthmus.ground import Disconnected, NotFinite
 from isthmus.landscape import AbstractPath, Line
 from isthmus.topology.census.crossing import Crossing
 from isthmus.topology.census.terrain import Terrain
@@ -49,15 +49,16 @@ class AbstractConnector(ABC):
 
         Raises:
             Disconnected: There is none.
+            NotFinite: It was sought by a training that diverged.
         """
 
     def __call__(
         self, a: Mapping[str, Tensor], b: Mapping[str, Tensor], terrain: Terrain
     ) -> list[Crossing]:
-        """The crossing of its path. Raises as `path`, but for Disconnected."""
+        """The crossing of its path; where there is none, or its training diverged, why."""
         try:
             path = self.path(a, b, terrain)
-        except Disconnected as error:
+        except (Disconnected, NotFinite) as error:
             return [Crossing(self.name, math.inf, reason=error.cause)]
         return [terrain.along(path, a, b, self.name)]
 
