@@ -70,6 +70,18 @@ def test_the_height_is_an_ultrametric(graph):
                 assert tree.height(a, c) <= max(tree.height(a, b), tree.height(b, c))
 
 
+@given(graphs(), LEVELS)
+def test_the_tree_above_a_level_is_that_of_the_components_there(graph, level):
+    births, edges = graph
+    births = [min(birth, level) for birth in births]  # all are there
+    tree = merge_tree(births, edges)
+    upper, whole = tree.above(level), tree.components(level)
+    assert upper.births == tuple(min(births[leaf] for leaf in one) for one in whole)
+    for higher in (level, level + 1, 7.0):
+        found = [tuple(sorted(sum((whole[k] for k in c), ()))) for c in upper.components(higher)]
+        assert sorted(found) == sorted(tree.components(higher))
+
+
 def test_it_is_drawn_and_turns_into_data():
     tree = merge_tree([0.25, 0.0, 0.5], [(0, 1, 1.0), (1, 2, 3.0), (0, 2, 2.0)])
     assert tree == MergeTree((0.25, 0.0, 0.5), ((1, 0, 1.0), (1, 2, 2.0)))

@@ -13,9 +13,10 @@ import pytest
 import torch
 from tests.topology.census.conftest import FOUR, at, hills, wells
 
+from isthmus.alignment import WeightMatching
 from isthmus.ground import BadInput, OutputExists, plain
 from isthmus.landscape import PolygonalChain, Refinement, Training
-from isthmus.topology.census import Bent, Chain, PathSampling, Straight, components
+from isthmus.topology.census import Aligned, Bent, Chain, PathSampling, Straight, components
 from isthmus.topology.census.folder import words
 
 SAMPLING = PathSampling(points=5)
@@ -133,6 +134,9 @@ def test_options_that_differ_have_other_words_and_the_same_have_the_same():
         Bent(training=Training(optimiser=adam)),
         Bent(training=Training(optimiser=partial(adam, 0.1))),
         Bent(training=Training(optimiser=partial(adam, lr=0.2))),
+        Aligned(),
+        Aligned(method=WeightMatching(weights={"point": 2.0})),
+        Aligned(method=WeightMatching(weights={"point": 3.0})),
         Chain((Straight(),)),
         Chain((Straight(), Bent())),
         SAMPLING,

@@ -149,6 +149,8 @@ def words(options: object) -> Iterator[str]:
             if field.repr:
                 yield field.name
                 yield from words(getattr(options, field.name))
+    elif isinstance(options, Mapping):
+        yield from words(sorted(options.items()))
     elif isinstance(options, tuple | list):
         for option in options:
             yield from words(option)

@@ -29,8 +29,8 @@ class Connector(Protocol):
 class AbstractConnector(ABC):
     """A connector that offers one path. To add one, say which: `path`, and its `name`.
 
-    Two options that differ must have different `repr`s, as those of dataclasses do: by them a
-    census that goes on knows that it is the same.
+    Make it a dataclass with its options as fields: by them a census that goes on knows that it is
+    the same.
     """
 
     @property
