@@ -9,6 +9,7 @@ from isthmus.cli import (
     barrier,
     canonical,
     certify,
+    components,
     connect,
     demo,
     discover,
@@ -28,6 +29,7 @@ for _verb in (
     canonical.canonical,
     barrier.barrier,
     certify.certify,
+    components.components,
     merge.merge,
     recheck.recheck,
 ):

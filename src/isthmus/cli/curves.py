@@ -38,6 +38,11 @@ def base(name: str) -> str:
     return name if name not in CURVES else "aligned" if name.startswith(_ALIGNED) else "line"
 
 
+def shape_of(name: str, bends: int) -> Any:
+    """The shape of a curve of this name."""
+    return _SHAPES[name.removeprefix(_ALIGNED)](bends)
+
+
 @dataclass(frozen=True)
 class Bending:
     """How the command line trains curves.
@@ -65,7 +70,7 @@ class Bending:
         training = Training(optimiser=self._adam)
         if self.folder is not None:
             training = replace(training, checkpoint=self.folder / f"{name}.pt")
-        shape = _SHAPES[name.removeprefix(_ALIGNED)](self.bends)
+        shape = shape_of(name, self.bends)
         return bend(path, self.loss, shape, self.steps, self.seed, training, progress)
 
     def _adam(self, tensors: Sequence[Tensor]) -> torch.optim.Optimizer:

@@ -11,7 +11,7 @@ import typer
 import isthmus.alignment as alignment
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import claim, load_with_symmetry
+from isthmus.cli.inputs import claim, load_with_symmetry, names_of
 from isthmus.cli.options import (
     DataOption,
     ExampleOption,
@@ -79,7 +79,7 @@ def _two(found: alignment.OrbitDistance) -> tuple[str, dict[str, Any]]:
 
 def _many(checkpoints: list[Path], found: Found) -> tuple[str, dict[str, Any]]:
     """Show the table of all pairs; its picture and its data."""
-    names = _names(checkpoints)
+    names = names_of(checkpoints)
     table = [[_relative(found, i, j) for j in range(len(names))] for i in range(len(names))]
     rows = [(n, *(f"{x:.1%}" for x in row)) for n, row in zip(names, table, strict=True)]
     screen.table("Distances between orbits, in shares of the models' size", ["", *names], rows)
@@ -93,9 +93,3 @@ def _many(checkpoints: list[Path], found: Found) -> tuple[str, dict[str, Any]]:
 
 def _relative(found: Found, i: int, j: int) -> float:
     return 0.0 if i == j else found[min(i, j), max(i, j)].total.relative
-
-
-def _names(paths: list[Path]) -> list[str]:
-    """The names of the files, with their folders where two are alike."""
-    names = [path.stem for path in paths]
-    return names if len(set(names)) == len(names) else list(map(str, paths))
