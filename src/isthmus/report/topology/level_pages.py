@@ -1,0 +1,211 @@
+"""Pages with a slider over levels: of a slice, and of the merge tree of any set of minima."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from isthmus.ground.results import plain
+from isthmus.report.surfaces.contours import heights, levels, shade
+from isthmus.report.topology.canvas import Drawing, Scale, number, rgb
+from isthmus.report.topology.document import document, section
+from isthmus.report.topology.persistence import (
+    Pairs,
+    barcode_drawing,
+    many,
+    persistence_drawing,
+)
+from isthmus.report.topology.slices import (
+    HIGH,
+    LOW,
+    main_leaves,
+    ranked,
+    slice_drawing,
+    stages,
+    stages_drawing,
+)
+from isthmus.report.topology.trees import tree_drawing
+from isthmus.topology.merging_tree import MergeTree
+from isthmus.topology.slices import Sublevels, losses_of
+
+_STOPS = 240
+_CHARTS = (
+    "In the tree a line is a minimum, from its loss up to where it meets a lower one; a bar is a "
+    "component or a loop, from the level at which it appears to that at which it is gone."
+)
+_ROWS = 40
+
+
+def loops_of(found: Sublevels) -> list[tuple[float, float]]:
+    """(birth, death) of every loop."""
+    return [(loop.birth, loop.death) for loop in found.loops]
+
+
+def slice_page(
+    found: Sublevels, names: Sequence[str] = (), title: str = "Sublevel sets of a slice"
+) -> str:
+    """The slice with a slider over levels, its merge tree and its persistence: one HTML document.
+
+    Args:
+        found: The slice.
+        names: Of the models that its surface marks.
+        title: The heading of the page.
+    """
+    losses = np.sort(losses_of(found.surface).ravel())
+    losses = losses[np.isfinite(losses)]
+    stops = [float(losses[round(k * (len(losses) - 1) / _STOPS)]) for k in range(_STOPS + 1)]
+    picked = stages(found)
+    main = main_leaves(found)
+    kinds = (found.tree.pairs(), loops_of(found))
+    charts = {
+        "tree": tree_drawing(found.tree, most=max(1, len(main))),
+        "bars": barcode_drawing(kinds),
+    }
+    picture = slice_drawing(found, names, picked[len(picked) // 2]).svg()
+    charted = "".join(f'<div id="{name}">{chart.svg()}</div>' for name, chart in charts.items())
+    pair = f'<div class="pair"><div id="map">{picture}</div><div>{charted}</div></div>'
+    body = (
+        section("The level", f"{_sentences(found)} {_CHARTS}", _slider(stops) + pair)
+        + _diagram(kinds, "loss")
+        + section("Minima", _minima_text(found, main), _minima(found, main))
+        + section("Stages", "The same at several levels.", stages_drawing(found, names).svg())
+    )
+    data = _data(found.tree, stops, charts, loops_of(found), "loss") | {"map": _map(found)}
+    lead = (
+        "The set of places whose loss is at most the level, its components in colours. Components "
+        "of a slice are not those of the landscape: what is apart here may be joined outside the "
+        "plane, and between the places of the grid the loss was not looked at."
+    )
+    return document(title, lead, body, script="levels.js", data=data)
+
+
+def tree_page(
+    tree: MergeTree,
+    names: Sequence[str] | None = None,
+    *,
+    title: str = "How minima are joined",
+    lead: str = "Every minimum appears at its loss and joins another where a path between them "
+    "was found that climbs no higher. More and better paths can only lower where they meet.",
+    unit: str = "loss",
+    loops: Pairs = (),
+) -> str:
+    """A merge tree with a slider over levels, and its persistence: one HTML document.
+
+    Args:
+        tree: As a census of minima finds it.
+        names: Of its leaves.
+        title: The heading of the page.
+        lead: What it says below that.
+        unit: What the levels are.
+        loops: Pairs (birth, death) of loops, where they were looked for.
+    """
+    called = list(names or map(str, range(len(tree.births))))
+    kinds = (tree.pairs(), *([loops] if loops else []))
+    charts = {
+        "tree": tree_drawing(tree, called, unit=unit),
+        "bars": barcode_drawing(kinds, unit=unit),
+    }
+    cursor = charts["tree"].cursor
+    assert cursor is not None
+    stops = _stops(cursor.scale, [end for pair in tree.pairs() for end in pair])
+    charted = "".join(f'<div id="{name}">{chart.svg()}</div>' for name, chart in charts.items())
+    text = f"Minima in one pair of braces are one component at this level. {_CHARTS}"
+    body = section("The level", text, f'{_slider(stops)}<p id="groups"></p>{charted}')
+    body += _diagram(kinds, unit)
+    data = _data(tree, stops, charts, loops, unit) | {"names": called}
+    return document(title, lead, body, script="levels.js", data=data)
+
+
+def _stops(scale: Scale, events: Iterable[float]) -> list[float]:
+    """Levels for the slider: all at which something happens, and others in between."""
+    between = np.linspace(0, 1, _STOPS)
+    if scale.logarithmic:
+        even = scale.low * (scale.high / scale.low) ** between
+    else:
+        even = scale.low + (scale.high - scale.low) * between
+    return sorted({*even.tolist(), *(event for event in events if math.isfinite(event))})
+
+
+def _slider(stops: Sequence[float]) -> str:
+    return (
+        f'<label class="slide">level<input id="level" type="range" min="0" '
+        f'max="{len(stops) - 1}" value="{len(stops) // 2}"><output></output></label>'
+    )
+
+
+def _diagram(kinds: Sequence[Pairs], unit: str) -> str:
+    text = "Far above the diagonal is what lasts; near to it, what may be noise."
+    return section("Births and deaths", text, persistence_drawing(kinds, unit=unit).svg())
+
+
+def _sentences(found: Sublevels) -> str:
+    """What the slice says of itself, but for the warning, which is in the lead."""
+    first, second, _ = str(found).splitlines()
+    return f"{first[:1].upper()}{first[1:]}; {second}."
+
+
+def _data(
+    tree: MergeTree,
+    stops: Sequence[float],
+    charts: Mapping[str, Drawing],
+    loops: Pairs,
+    unit: str,
+) -> dict[str, Any]:
+    """What the script needs besides the pictures."""
+    drawn = [
+        plain(drawing.cursor.scale) | {"id": name, "upright": drawing.cursor.upright,
+                                       "ends": drawing.cursor.ends}
+        for name, drawing in charts.items()
+        if drawing.cursor is not None
+    ]  # fmt: skip
+    return {
+        "tree": {"births": tree.births, "merges": tree.merges},
+        "levels": list(stops),
+        "charts": drawn,
+        "loops": [(birth, death if math.isfinite(death) else None) for birth, death in loops],
+        "unit": unit,
+        "map": None,
+        "names": [],
+    }
+
+
+def _map(found: Sublevels) -> dict[str, Any]:
+    grid, losses = heights(found.surface), losses_of(found.surface)
+    return {
+        "losses": [[v if math.isfinite(v) else None for v in row] for row in losses.tolist()],
+        "basins": found.basins.tolist(),
+        "shades": shade(grid, levels(grid)).round(3).tolist(),
+        "colours": [rgb(colour) for colour in ranked(found)],
+        "low": LOW.tolist(),
+        "high": HIGH.tolist(),
+    }
+
+
+def _minima_text(found: Sublevels, main: Sequence[int]) -> str:
+    left_out = len(found.tree.births) - len(main)
+    more = f"; {many(left_out, 'others')} that last less than 1% of the range left out"
+    return f"The lowest places of components that last{more if left_out else ''}."
+
+
+def _minima(found: Sublevels, main: Sequence[int]) -> str:
+    """A table of the leaves that last: where, how deep, and which one each joins."""
+    joined = {young: (elder, at, place) for (elder, young, at), place
+              in zip(found.tree.merges, found.saddles, strict=True)}  # fmt: skip
+    rows = []
+    for leaf in sorted(main)[:_ROWS]:
+        x, y = found.minima[leaf]
+        cells = [str(leaf), number(found.tree.births[leaf]), f"({number(x)}, {number(y)})"]
+        elder = joined.get(leaf)
+        cells += (
+            [str(elder[0]), number(elder[1]), f"({number(elder[2][0])}, {number(elder[2][1])})"]
+            if elder
+            else ["never", "", ""]
+        )
+        rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
+    heads = ("minimum", "loss", "place", "joins", "at loss", "saddle")
+    head = "".join(f"<th>{word}</th>" for word in heads)
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -1,0 +1,140 @@
+"""A merge tree as a dendrogram: every leaf from its birth up to where it meets an elder one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from isthmus.report.topology.canvas import (
+    Cursor,
+    Dot,
+    Drawing,
+    Line,
+    Scale,
+    Shape,
+    Words,
+    component_colour,
+    number,
+)
+from isthmus.topology.merging_tree import MergeTree
+
+_LEFT, _TOP, _FOOT, _LETTER = 66.0, 76.0, 16.0, 7.0
+
+
+def leading(tree: MergeTree, most: int) -> list[int]:
+    """The leaves that last longest, at most so many, the longest first; of equals the elder."""
+    lasting = [death - birth for birth, death in tree.pairs()]
+    order = sorted(range(len(lasting)), key=lambda leaf: (-lasting[leaf], tree.births[leaf], leaf))
+    return order[:most]
+
+
+def tree_drawing(
+    tree: MergeTree,
+    names: Sequence[str] | None = None,
+    *,
+    title: str = "How components merge as the level rises",
+    unit: str = "loss",
+    most: int = 32,
+    height: float = 380.0,
+) -> Drawing:
+    """The tree with its levels upwards: a line for each leaf, from its birth to its death.
+
+    Where two components meet, the elder goes on (the elder rule), so that the length of a line is
+    the persistence of its leaf; a survivor ends in an arrow.
+
+    Args:
+        tree: The components.
+        names: Of its leaves; left out, their numbers.
+        title: Above it.
+        unit: What the levels are.
+        most: So many leaves are drawn, those that last longest; the title says how many are not.
+        height: Of the part with the levels, in pixels.
+
+    Raises:
+        ValueError: There are more names than leaves, or fewer.
+    """
+    leaves = range(len(tree.births))
+    called = dict(zip(leaves, names or map(str, leaves), strict=True))
+    ranks = {leaf: rank for rank, leaf in enumerate(leading(tree, most))}
+    step = max(26.0, min(110.0, 620.0 / max(1, len(ranks))))
+    shown = _order(tree, ranks)
+    x = {leaf: _LEFT + 34 + step * k for k, leaf in enumerate(shown)}
+    words = max((len(called[leaf]) for leaf in shown), default=1) * _LETTER
+    turned = words > step - 6
+    width = max(_LEFT + 34 + step * len(shown) + 20, 520.0)
+    ends = [end for pair in tree.pairs() for end in pair]
+    scale = Scale.over(ends, _TOP + height, _TOP)
+    foot = _TOP + height + (words + 14 if turned else 24) + _FOOT
+    left_out = len(tree.births) - len(shown)
+    subtitle = f"{len(tree.births)} leaves" + (f", of which the {len(shown)} that last longest are "
+               "drawn" if left_out else "")  # fmt: skip
+    shapes = (
+        Words(20, 26, title, size=16, bold=True),
+        Words(20, 46, subtitle, "soft", 13),
+        *level_axis(scale, unit, _LEFT, width - 20),
+        *_branches(tree, ranks, x, scale),
+        *_names(called, x, _TOP + height, turned),
+    )
+    return Drawing(title, width, foot, shapes, Cursor(scale, True, (_LEFT, width - 20)))
+
+
+def level_axis(scale: Scale, unit: str, left: float, right: float) -> Iterator[Shape]:
+    """Lines across at round levels, with their values at the left."""
+    for value in scale.ticks():
+        y = scale(value)
+        yield Line([(left, y), (right, y)], "rule", 1.0)
+        yield Words(left - 8, y + 4, number(value), "soft", 12, "end")
+    middle = (scale.start + scale.stop) / 2
+    yield Words(20, middle, unit, "soft", 13, "middle", upwards=True)
+
+
+def _order(tree: MergeTree, ranks: dict[int, int]) -> list[int]:
+    """The leaves from left to right so that no line crosses another.
+
+    Right of an elder stand those that it meets, in the order of the levels at which it does, each
+    followed by its own.
+    """
+    below: dict[int, list[int]] = {leaf: [] for leaf in ranks}
+    roots = set(ranks)
+    for elder, younger, _ in tree.merges:
+        if younger in ranks:
+            below[elder].append(younger)
+            roots.discard(younger)
+    found: list[int] = []
+    waiting = sorted(roots, reverse=True)
+    while waiting:
+        leaf = waiting.pop()
+        found.append(leaf)
+        waiting += reversed(below[leaf])
+    return found
+
+
+def _branches(
+    tree: MergeTree, ranks: dict[int, int], x: dict[int, float], scale: Scale
+) -> Iterator[Shape]:
+    pairs = tree.pairs()
+    elders = {younger: elder for elder, younger, _ in tree.merges}
+    for leaf in reversed(list(x)):  # the elder, which others end at, over them
+        birth, death = pairs[leaf]
+        colour, low, high = component_colour(ranks[leaf]), scale(birth), scale(death)
+        ends = "never" if death == math.inf else f"at {number(death)}"
+        tip = f"appears at {number(birth)}, meets an elder {ends}"
+        if death == math.inf:
+            high = scale.stop - 12
+            yield Line([(x[leaf] - 5, high + 8), (x[leaf], high), (x[leaf] + 5, high + 8)],
+                       colour, 2.5)  # fmt: skip
+            yield Line([(x[leaf], low), (x[leaf], high)], colour, 2.5, tip=tip)
+        else:
+            corner = (x[leaf], high)
+            yield Line([(x[leaf], low), corner, (x[elders[leaf]], high)], colour, 2.5, tip=tip)
+        yield Dot(x[leaf], low, 4, colour, tip=tip)
+
+
+def _names(
+    called: dict[int, str], x: dict[int, float], foot: float, turned: bool
+) -> Iterator[Shape]:
+    for leaf, place in x.items():
+        if turned:
+            yield Words(place + 4, foot + 14, called[leaf], "ink", 12.5, "end", upwards=True)
+        else:
+            yield Words(place, foot + 20, called[leaf], "ink", 12.5, "middle")
