@@ -1,5 +1,6 @@
 """Pictures of topology: sheets, slices with their components, merge trees, persistence."""
 
+from isthmus.report.topology.canvas import require_pillow
 from isthmus.report.topology.folders import write_sheets, write_slice, write_tree
 from isthmus.report.topology.level_pages import slice_page, tree_page
 from isthmus.report.topology.persistence import barcode_drawing, persistence_drawing
@@ -10,6 +11,7 @@ from isthmus.report.topology.trees import tree_drawing
 __all__ = [
     "barcode_drawing",
     "persistence_drawing",
+    "require_pillow",
     "sheets_drawing",
     "sheets_page",
     "slice_drawing",

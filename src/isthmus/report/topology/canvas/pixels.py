@@ -25,6 +25,21 @@ Place: TypeAlias = tuple[float, float]
 T = TypeVar("T")
 
 
+def require_pillow() -> None:
+    """Nothing, if Pillow is installed.
+
+    Raises:
+        MissingExtra: It is not.
+    """
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(
+            "a picture with words as PNG needs Pillow, which is not installed",
+            "install it with `pip install isthmus[report]`, or take the SVG",
+        ) from error
+
+
 def drawing_png(drawing: Drawing, scale: float = 1.5) -> bytes:
     """A drawing as a PNG file on white.
 
@@ -35,13 +50,9 @@ def drawing_png(drawing: Drawing, scale: float = 1.5) -> bytes:
     Raises:
         MissingExtra: Pillow is not installed.
     """
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise MissingExtra(
-            "a picture with words as PNG needs Pillow, which is not installed",
-            "install it with `pip install isthmus[report]`, or take the SVG",
-        ) from error
+    require_pillow()
+    from PIL import Image, ImageDraw
+
     size = (round(drawing.width * scale), round(drawing.height * scale))
     paper = Image.new("RGB", (size[0] * _FINER, size[1] * _FINER), rgb("paper"))
     pen = _Pen(paper, ImageDraw.Draw(paper), scale * _FINER)
