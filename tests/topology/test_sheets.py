@@ -45,7 +45,8 @@ def test_figure_1_has_four_sheets_and_three():
         "through the origin", "W₁ < 0, W₂ > 0", "W₁ > 0, W₂ < 0",
     ]  # fmt: skip
     assert "3 sheets on a grid of 61 values a side" in str(skipped)
-    assert json.loads(json.dumps(plain.to_json(), allow_nan=False))["signs"][0] == [-1, -1]
+    data = json.loads(json.dumps(plain.to_json(), allow_nan=False))
+    assert (data["count"], data["steps"], data["signs"][0]) == (4, 61, [-1, -1])
 
 
 @given(

@@ -119,6 +119,7 @@ def test_two_wells_their_pass_and_a_hill():
     assert found.tree.merges == ((0, 1, 3.0),)
     assert found.minima == ((1.0, 1.0), (1.0, 3.0))
     assert found.saddles == ((1.0, 2.0),)
+    assert not found.at_edge(0)
     [loop] = found.loops
     assert (loop.birth, loop.death, loop.saddle, loop.peak) == (4.0, 9.0, (2.0, 3.0), (2.0, 2.0))
     assert [found.counts(level) for level in (-1, 0, 1, 3, 4, 7, 9)] == [
@@ -154,7 +155,7 @@ def test_what_is_not_finite_is_never_reached():
 def test_the_words_say_that_a_slice_is_not_the_landscape():
     found = sublevels(surface_of([[0.0, 2.0, 1.0]]))
     assert "3 x 1 places with 4 neighbours" in str(found)
-    assert "minima on the grid: 2" in str(found)
+    assert "minima on the grid: 2, of which 2 at the edge of the map" in str(found)
     assert "may be joined outside the plane" in str(found)
     data = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert data["basins"] == [[0, 0, 1]]

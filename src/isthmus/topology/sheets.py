@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,9 @@ class Sheets(Result):
 
     skip: float
     margin: float
-    axis: NDArray[np.float64] = field(repr=False)
+    axis: NDArray[np.float64] = field(repr=False, metadata={"json": False})
     denominators: NDArray[np.float64] = field(repr=False, metadata={"json": False})
-    labels: NDArray[np.int64] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False, metadata={"json": False})
     signs: tuple[tuple[int, ...], ...]
 
     @property
@@ -70,6 +70,12 @@ class Sheets(Result):
         if not self.skip:
             return f"{last} {product} = 1"
         return f"{last} ({product} {'+' if self.skip > 0 else '−'} {abs(self.skip):g}) = 1"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields but for the grid, which the call that made them makes again."""
+        words = {"equation": self.equation, "factors": self.factors, "count": self.count}
+        grid = {"extent": float(self.axis[-1]), "steps": len(self.axis)}
+        return {**words, **grid, **super().to_json()}
 
     def __str__(self) -> str:
         names = "; ".join(self.name(sheet + 1) for sheet in range(self.count))

@@ -86,8 +86,20 @@ class Sublevels(Result):
         ends += [end for loop in self.loops for end in (loop.birth, loop.death)]
         return sorted({end for end in ends if math.isfinite(end)})
 
+    def at_edge(self, leaf: int) -> bool:
+        """Whether a leaf is born at the edge of the map, where the slice may go on downwards."""
+        x, y = self.minima[leaf]
+        return x in (self.surface.x[0], self.surface.x[-1]) or y in (
+            self.surface.y[0],
+            self.surface.y[-1],
+        )
+
     def pass_level(self, start: Place, end: Place) -> float:
-        """The level at which the places nearest to two points become one; infinity if never."""
+        """The level at which the places nearest to two points become one; infinity if never.
+
+        It belongs to a path from place to place in the plane, of which the loss in between is not
+        known; outside the plane there may be a lower one.
+        """
         here, there = (self._nearest(point) for point in (start, end))
         losses = losses_of(self.surface)
         a, b = int(self.basins[here]), int(self.basins[there])
@@ -101,12 +113,14 @@ class Sublevels(Result):
 
     def __str__(self) -> str:
         finite = [pair for pair in self.tree.pairs() if pair[1] < math.inf]
+        edge = sum(map(self.at_edge, range(len(self.tree.births))))
         deepest = max((death - birth for birth, death in finite), default=0.0)
         return (
             f"sublevel sets of a slice, {len(self.surface.x)} x {len(self.surface.y)} places with "
             f"{8 if self.diagonal else 4} neighbours each\n"
-            f"minima on the grid: {len(self.tree.births)}, the lowest {self.tree.births[0]:.4g}, "
-            f"the most persistent of the others lasting {deepest:.4g}; loops: {len(self.loops)}\n"
+            f"minima on the grid: {len(self.tree.births)}, of which {edge} at the edge of the map; "
+            f"the lowest {self.tree.births[0]:.4g}, the most persistent of the others lasting "
+            f"{deepest:.4g}; loops: {len(self.loops)}\n"
             "components of a slice are not those of the landscape: what is apart here may be "
             "joined outside the plane"
         )

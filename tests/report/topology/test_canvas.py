@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.ground import MissingExtra
+from isthmus.report.surfaces.raster import png
 from isthmus.report.topology.canvas import (
     COMPONENTS,
     Area,
@@ -112,6 +113,11 @@ def test_a_drawing_as_png_holds_the_same_shapes(image):
     letters = (seen[78:104, 100:190] < 60).all(axis=2).sum()
     assert letters > 50
     assert drawing_png(drawing()) == drawing_png(drawing())
+
+
+def test_pixels_with_opacity_are_png_too(image):
+    pixels = (np.arange(3 * 5 * 4) * 4 % 251).astype(np.uint8).reshape(3, 5, 4)
+    assert (image(png(pixels)) == pixels).all()
 
 
 def test_words_stand_where_their_anchor_says(image):

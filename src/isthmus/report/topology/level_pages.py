@@ -198,7 +198,8 @@ def _minima(found: Sublevels, main: Sequence[int]) -> str:
     rows = []
     for leaf in sorted(main)[:_ROWS]:
         x, y = found.minima[leaf]
-        cells = [str(leaf), number(found.tree.births[leaf]), f"({number(x)}, {number(y)})"]
+        place = f"({number(x)}, {number(y)})" + ", at the edge" * found.at_edge(leaf)
+        cells = [str(leaf), number(found.tree.births[leaf]), place]
         elder = joined.get(leaf)
         cells += (
             [str(elder[0]), number(elder[1]), f"({number(elder[2][0])}, {number(elder[2][1])})"]
