@@ -20,7 +20,7 @@ from isthmus.report.topology import (
     tree_page,
     write_sheets,
     write_slice,
-    write_tree,
+    write_trees,
 )
 from isthmus.report.topology.canvas import Pixels, Words, component_colour
 from isthmus.report.topology.slices import HIGH, LOW, main_leaves, ranked
@@ -107,27 +107,36 @@ def test_the_page_has_what_its_slider_needs(slice_found):
     assert "&lt;C&gt;" in page
     assert "may be joined outside the plane" in page
     assert data["levels"] == sorted(data["levels"])
-    assert data["tree"]["merges"] == [list(merge) for merge in slice_found.tree.merges]
+    assert data["trees"][0]["merges"] == [list(merge) for merge in slice_found.tree.merges]
     assert data["map"]["basins"] == slice_found.basins.tolist()
     # What the script does: the component of every place, from basins and merges alone.
     level = data["levels"][len(data["levels"]) // 3]
-    parent = list(range(len(data["tree"]["births"])))
-    for elder, younger, at in data["tree"]["merges"]:
+    parent = list(range(len(data["trees"][0]["births"])))
+    for elder, younger, at in data["trees"][0]["merges"]:
         if at <= level:
             parent = [parent[elder] if p == parent[younger] else p for p in parent]
     losses = np.array(data["map"]["losses"])
     seen = np.where(losses <= level, np.array(parent)[data["map"]["basins"]], -1)
     assert (seen == slice_found.labels(level)).all()
-    assert {chart["id"] for chart in data["charts"]} == {"tree", "bars"}
+    assert {chart["id"] for chart in data["charts"]} == {"tree-0", "bars-0"}
     assert page.count("<image") == 7  # the map and six stages
 
 
-def test_the_page_of_a_tree_has_names_and_all_levels():
-    tree = merge_tree([0.1, 0.2, 0.3], [(0, 1, 0.7)])
-    data = data_of(tree_page(tree, ["a", "b", "</script>"]))
+def test_the_page_of_trees_has_names_and_all_levels():
+    trees = {
+        "in parameter space": merge_tree([0.1, 0.2, 0.3], [(0, 1, 0.7)]),
+        "up to <symmetry>": merge_tree([0.1, 0.2, 0.3], [(0, 1, 0.4), (1, 2, 0.6)]),
+    }
+    page = tree_page(trees, ["a", "b", "</script>"], level=0.55, notes=["3 < 4"])
+    data = data_of(page)
     assert data["names"] == ["a", "b", "</script>"]
-    assert {0.1, 0.2, 0.3, 0.7} <= {*data["levels"]}
+    assert {0.1, 0.2, 0.3, 0.4, 0.55, 0.6, 0.7} <= {*data["levels"]}
+    assert f'value="{data["levels"].index(0.55)}"' in page
+    assert [len(tree["merges"]) for tree in data["trees"]] == [1, 2]
+    assert {chart["id"] for chart in data["charts"]} == {"tree-0", "bars-0", "tree-1", "bars-1"}
     assert data["map"] is None
+    assert "3 &lt; 4" in page
+    assert "up to &lt;symmetry&gt;" in page
 
 
 def test_all_files_are_written_or_none(slice_found, tmp_path):
@@ -150,8 +159,12 @@ def test_all_files_are_written_or_none(slice_found, tmp_path):
 def test_trees_and_sheets_have_their_files(tmp_path):
     pytest.importorskip("PIL")
     pytest.importorskip("plotly")
-    tree = write_tree(merge_tree([0.1, 0.2], [(0, 1, 0.7)]), tmp_path / "tree", ["a", "b"])
-    assert {path.suffix for path in tree.iterdir()} == {".html", ".svg", ".png", ".json"}
+    tree = merge_tree([0.1, 0.2], [(0, 1, 0.7)])
+    folder = write_trees({"first": tree, "second": tree}, tmp_path / "trees", ["a", "b"])
+    names = {path.name for path in folder.iterdir()}
+    assert {"trees.html", "tree.svg", "tree-2.svg", "barcode-2.png", "result.json"} < names
+    assert len(names) == 14
+    assert json.loads((folder / "result.json").read_text())["second"]["births"] == [0.1, 0.2]
     flat = write_sheets(sheets(1.0, steps=5), tmp_path / "sheets")
     assert {path.name for path in flat.iterdir()} == {
         "sheets.html", "sheets.svg", "sheets.png", "result.json",

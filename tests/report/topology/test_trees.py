@@ -61,6 +61,14 @@ def test_leaves_stand_at_their_births_and_end_where_they_meet():
     }
 
 
+def test_a_level_can_be_marked():
+    for level in (1.5, 9.0):
+        drawing = tree_drawing(TREE, level=level)
+        [line] = [shape for shape in drawing.shapes if isinstance(shape, Line) and shape.dashed]
+        assert {y for _, y in line.points} == {drawing.cursor.scale(level)}
+        assert drawing.cursor.scale.high > level
+
+
 def test_of_many_leaves_those_that_last_are_drawn():
     births = [0.01 * k for k in range(100)]
     tree = merge_tree(

@@ -2,10 +2,9 @@
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const slider = document.getElementById("level");
-  const { births, merges } = data.tree;
 
   // The representative of the component of every leaf at a level: the elder survives.
-  function eldest(level) {
+  function eldest({ births, merges }, level) {
     const parent = births.map((_, leaf) => leaf);
     const root = (leaf) => (parent[leaf] === leaf ? leaf : root(parent[leaf]));
     for (const [elder, younger, at] of merges) {
@@ -66,19 +65,28 @@
 
   function show() {
     const level = data.levels[Number(slider.value)];
-    const roots = eldest(level);
-    const alive = [...new Set(roots.filter((leaf) => leaf >= 0))];
-    const loops = data.loops.filter(([birth, death]) => birth <= level && (death === null || level < death));
-    let words = `${data.unit} ≤ ${Number(level.toPrecision(4))}: ${many(alive.length, "components")}`;
-    if (data.map) words += `, ${many(loops.length, "loops")}`;
+    let words = `${data.unit} ≤ ${Number(level.toPrecision(4))}`;
+    data.trees.forEach((tree, number) => {
+      const roots = eldest(tree, level);
+      const alive = [...new Set(roots.filter((leaf) => leaf >= 0))];
+      const groups = document.getElementById(`groups-${number}`);
+      if (groups) {
+        const members = alive.map((leaf) => data.names.filter((_, k) => roots[k] === leaf));
+        groups.textContent =
+          `${many(alive.length, "components")}: ${members.map((m) => `{${m.join(", ")}}`).join("  ")}`;
+      } else {
+        words += `: ${many(alive.length, "components")}`;
+      }
+      if (data.map) paint(level, roots);
+    });
+    if (data.map) {
+      const loops = data.loops.filter(
+        ([birth, death]) => birth <= level && (death === null || level < death),
+      );
+      words += `, ${many(loops.length, "loops")}`;
+    }
     slider.nextElementSibling.textContent = words;
     for (const chart of data.charts) cursor(chart, level);
-    if (data.map) paint(level, roots);
-    const groups = document.getElementById("groups");
-    if (groups) {
-      groups.textContent = alive
-        .map((leaf) => `{${data.names.filter((_, k) => roots[k] === leaf).join(", ")}}`).join("  ");
-    }
   }
 
   slider.addEventListener("input", show);

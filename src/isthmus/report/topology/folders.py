@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from isthmus.ground import Result, refuse_existing
+from isthmus.ground import refuse_existing
 from isthmus.ground.writing import StrPath, atomic_write
 from isthmus.report.folder import fill_folder
 from isthmus.report.topology.canvas import Drawing, drawing_png
-from isthmus.report.topology.level_pages import loops_of, slice_page, tree_page
+from isthmus.report.topology.level_pages import ends_of, loops_of, slice_page, tree_page
 from isthmus.report.topology.persistence import barcode_drawing, persistence_drawing
 from isthmus.report.topology.sheets import sheets_drawing, sheets_page
 from isthmus.report.topology.slices import main_leaves, stages_drawing
@@ -47,31 +48,40 @@ def write_slice(
     kinds = (found.tree.pairs(), loops_of(found))
     drawings = {
         "slice": stages_drawing(found, names),
-        "tree": tree_drawing(found.tree, most=max(1, len(main_leaves(found)))),
+        "tree": tree_drawing(
+            found.tree, also=ends_of(*kinds), most=max(1, len(main_leaves(found)))
+        ),
         "barcode": barcode_drawing(kinds),
         "persistence": persistence_drawing(kinds),
     }
     pages = {"slice.html": slice_page(found, names)}
-    return _write(Path(folder), pages, drawings, found, force, inputs)
+    return _write(Path(folder), pages, drawings, found.to_json(), force, inputs)
 
 
-def write_tree(
-    tree: MergeTree,
+def write_trees(
+    trees: Mapping[str, MergeTree],
     folder: StrPath,
-    names: Sequence[str] | None = None,
+    names: Sequence[str],
     *,
+    title: str = "How minima are joined",
+    notes: Sequence[str] = (),
+    level: float | None = None,
     unit: str = "loss",
     force: bool = False,
 ) -> Path:
-    """Write ``tree.html``, pictures as SVG and PNG, and ``result.json``, as `write_slice` does."""
-    kinds = (tree.pairs(),)
-    drawings = {
-        "tree": tree_drawing(tree, names, unit=unit),
-        "barcode": barcode_drawing(kinds, unit=unit),
-        "persistence": persistence_drawing(kinds, unit=unit),
-    }
-    pages = {"tree.html": tree_page(tree, names, unit=unit)}
-    return _write(Path(folder), pages, drawings, tree, force)
+    """Write ``trees.html``, pictures as SVG and PNG, and ``result.json``, as `write_slice` does.
+
+    The arguments are those of `tree_page`. The pictures of the second tree are ``tree-2.svg`` ...
+    """
+    drawings, ends = {}, ends_of(*(tree.pairs() for tree in trees.values()))
+    for k, tree in enumerate(trees.values()):
+        number = f"-{k + 1}" if k else ""
+        drawings[f"tree{number}"] = tree_drawing(tree, names, unit=unit, level=level, also=ends)
+        drawings[f"barcode{number}"] = barcode_drawing([tree.pairs()], unit=unit, also=ends)
+        drawings[f"persistence{number}"] = persistence_drawing([tree.pairs()], unit=unit)
+    page = tree_page(trees, names, title=title, notes=notes, level=level, unit=unit)
+    found = {word: tree.to_json() for word, tree in trees.items()} | {"names": list(names)}
+    return _write(Path(folder), {"trees.html": page}, drawings, found, force)
 
 
 def write_sheets(found: Sheets, folder: StrPath, *, force: bool = False) -> Path:
@@ -83,21 +93,23 @@ def write_sheets(found: Sheets, folder: StrPath, *, force: bool = False) -> Path
     drawings = {"sheets": sheets_drawing(found)} if found.factors == 2 else {
         f"sheets-{k + 1}": sheets_drawing(found, round(last * k / 4)) for k in range(5)
     }  # fmt: skip
-    return _write(Path(folder), {"sheets.html": sheets_page([found])}, drawings, found, force)
+    return _write(
+        Path(folder), {"sheets.html": sheets_page([found])}, drawings, found.to_json(), force
+    )
 
 
 def _write(
     target: Path,
     pages: Mapping[str, str],
     drawings: Mapping[str, Drawing],
-    result: Result,
+    result: Mapping[str, Any],
     force: bool,
     inputs: Iterable[StrPath] = (),
 ) -> Path:
     files: dict[str, str | bytes] = dict(pages)
     for name, drawing in drawings.items():
         files |= {f"{name}.svg": drawing.svg(), f"{name}.png": drawing_png(drawing)}
-    text = json.dumps(result.to_json(), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
     files["result.json"] = text + "\n"
     refuse_existing(target, force)
     held = tuple(inputs)

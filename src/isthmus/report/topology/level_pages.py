@@ -38,11 +38,21 @@ _CHARTS = (
     "component or a loop, from the level at which it appears to that at which it is gone."
 )
 _ROWS = 40
+_DIAGRAM = "Far above the diagonal is what lasts; near to it, what may be noise."
+_TREES = (
+    "Every minimum appears at its loss, and joins another where a path between them was found that "
+    "climbs no higher. Other paths, not looked for, can only lower the levels at which they meet."
+)
 
 
 def loops_of(found: Sublevels) -> list[tuple[float, float]]:
     """(birth, death) of every loop."""
     return [(loop.birth, loop.death) for loop in found.loops]
+
+
+def ends_of(*kinds: Pairs) -> list[float]:
+    """All births and deaths."""
+    return [end for pairs in kinds for pair in pairs for end in pair]
 
 
 def slice_page(
@@ -62,19 +72,21 @@ def slice_page(
     main = main_leaves(found)
     kinds = (found.tree.pairs(), loops_of(found))
     charts = {
-        "tree": tree_drawing(found.tree, most=max(1, len(main))),
-        "bars": barcode_drawing(kinds),
+        "tree-0": tree_drawing(found.tree, also=ends_of(*kinds), most=max(1, len(main))),
+        "bars-0": barcode_drawing(kinds),
     }
     picture = slice_drawing(found, names, picked[len(picked) // 2]).svg()
-    charted = "".join(f'<div id="{name}">{chart.svg()}</div>' for name, chart in charts.items())
+    charted = _drawn(charts, "tree-0", "bars-0")
     pair = f'<div class="pair"><div id="map">{picture}</div><div>{charted}</div></div>'
     body = (
-        section("The level", f"{_sentences(found)} {_CHARTS}", _slider(stops) + pair)
-        + _diagram(kinds, "loss")
+        section(
+            "The level", f"{_sentences(found)} {_CHARTS}", _slider(stops, len(stops) // 2) + pair
+        )
+        + section("Births and deaths", _DIAGRAM, persistence_drawing(kinds).svg())
         + section("Minima", _minima_text(found, main), _minima(found, main))
         + section("Stages", "The same at several levels.", stages_drawing(found, names).svg())
     )
-    data = _data(found.tree, stops, charts, loops_of(found), "loss") | {"map": _map(found)}
+    data = _data([found.tree], stops, charts, loops_of(found), "loss") | {"map": _map(found)}
     lead = (
         "The set of places whose loss is at most the level, its components in colours. Components "
         "of a slice are not those of the landscape: what is apart here may be joined outside the "
@@ -84,62 +96,69 @@ def slice_page(
 
 
 def tree_page(
-    tree: MergeTree,
-    names: Sequence[str] | None = None,
+    trees: Mapping[str, MergeTree],
+    names: Sequence[str],
     *,
     title: str = "How minima are joined",
-    lead: str = "Every minimum appears at its loss and joins another where a path between them "
-    "was found that climbs no higher. More and better paths can only lower where they meet.",
+    notes: Sequence[str] = (),
+    level: float | None = None,
     unit: str = "loss",
-    loops: Pairs = (),
 ) -> str:
-    """A merge tree with a slider over levels, and its persistence: one HTML document.
+    """Merge trees of the same minima with a slider over levels: one HTML document.
 
     Args:
-        tree: As a census of minima finds it.
-        names: Of its leaves.
+        trees: By what they are of, as "in parameter space" and "up to symmetry".
+        names: Of the minima.
         title: The heading of the page.
-        lead: What it says below that.
+        notes: What is said of them, a paragraph each.
+        level: One that is marked, and that the slider begins at.
         unit: What the levels are.
-        loops: Pairs (birth, death) of loops, where they were looked for.
     """
-    called = list(names or map(str, range(len(tree.births))))
-    kinds = (tree.pairs(), *([loops] if loops else []))
-    charts = {
-        "tree": tree_drawing(tree, called, unit=unit),
-        "bars": barcode_drawing(kinds, unit=unit),
-    }
-    cursor = charts["tree"].cursor
-    assert cursor is not None
-    stops = _stops(cursor.scale, [end for pair in tree.pairs() for end in pair])
-    charted = "".join(f'<div id="{name}">{chart.svg()}</div>' for name, chart in charts.items())
+    ends = ends_of(*(tree.pairs() for tree in trees.values()))
+    ends += [] if level is None else [level]
+    charts = {}
+    for k, tree in enumerate(trees.values()):
+        charts[f"tree-{k}"] = tree_drawing(tree, names, unit=unit, level=level, also=ends)
+        charts[f"bars-{k}"] = barcode_drawing([tree.pairs()], unit=unit, also=ends)
+    stops = _stops(ends)
+    start = len(stops) // 2 if level is None else stops.index(level)
+    parts = [
+        f'<h3>{escape(word)}</h3><p class="groups" id="groups-{k}"></p>'
+        f'<div class="pair">{_drawn(charts, f"tree-{k}", f"bars-{k}")}</div>'
+        for k, word in enumerate(trees)
+    ]
     text = f"Minima in one pair of braces are one component at this level. {_CHARTS}"
-    body = section("The level", text, f'{_slider(stops)}<p id="groups"></p>{charted}')
-    body += _diagram(kinds, unit)
-    data = _data(tree, stops, charts, loops, unit) | {"names": called}
-    return document(title, lead, body, script="levels.js", data=data)
+    body = section("The level", text, _slider(stops, start) + "".join(parts))
+    if notes:
+        body += "<section>" + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</section>"
+    for word, tree in trees.items():
+        diagram = persistence_drawing([tree.pairs()], unit=unit)
+        body += section(f"Births and deaths, {word}", _DIAGRAM, diagram.svg())
+    data = _data(list(trees.values()), stops, charts, (), unit) | {"names": list(names)}
+    return document(title, _TREES, body, script="levels.js", data=data)
 
 
-def _stops(scale: Scale, events: Iterable[float]) -> list[float]:
+def _drawn(charts: Mapping[str, Drawing], *names: str) -> str:
+    return "".join(f'<div id="{name}">{charts[name].svg()}</div>' for name in names)
+
+
+def _stops(events: Iterable[float]) -> list[float]:
     """Levels for the slider: all at which something happens, and others in between."""
+    held = sorted({event for event in events if math.isfinite(event)})
+    scale = Scale.over(held, 0.0, 1.0)
     between = np.linspace(0, 1, _STOPS)
     if scale.logarithmic:
         even = scale.low * (scale.high / scale.low) ** between
     else:
         even = scale.low + (scale.high - scale.low) * between
-    return sorted({*even.tolist(), *(event for event in events if math.isfinite(event))})
+    return sorted({*even.tolist(), *held})
 
 
-def _slider(stops: Sequence[float]) -> str:
+def _slider(stops: Sequence[float], start: int) -> str:
     return (
         f'<label class="slide">level<input id="level" type="range" min="0" '
-        f'max="{len(stops) - 1}" value="{len(stops) // 2}"><output></output></label>'
+        f'max="{len(stops) - 1}" value="{start}"><output></output></label>'
     )
-
-
-def _diagram(kinds: Sequence[Pairs], unit: str) -> str:
-    text = "Far above the diagonal is what lasts; near to it, what may be noise."
-    return section("Births and deaths", text, persistence_drawing(kinds, unit=unit).svg())
 
 
 def _sentences(found: Sublevels) -> str:
@@ -149,7 +168,7 @@ def _sentences(found: Sublevels) -> str:
 
 
 def _data(
-    tree: MergeTree,
+    trees: Sequence[MergeTree],
     stops: Sequence[float],
     charts: Mapping[str, Drawing],
     loops: Pairs,
@@ -163,7 +182,7 @@ def _data(
         if drawing.cursor is not None
     ]  # fmt: skip
     return {
-        "tree": {"births": tree.births, "merges": tree.merges},
+        "trees": [{"births": tree.births, "merges": tree.merges} for tree in trees],
         "levels": list(stops),
         "charts": drawn,
         "loops": [(birth, death if math.isfinite(death) else None) for birth, death in loops],

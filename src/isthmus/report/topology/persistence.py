@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from isthmus.report.topology.canvas import (
@@ -40,15 +40,11 @@ def _longest(pairs: Pairs, most: int) -> list[tuple[float, float]]:
     return sorted(sorted(pairs, key=lambda pair: (pair[0] - pair[1], pair))[:most])
 
 
-def _scale(degrees: Sequence[Pairs], start: float, stop: float) -> Scale:
-    return Scale.over([end for pairs in degrees for pair in pairs for end in pair], start, stop)
-
-
 def barcode_drawing(
     degrees: Sequence[Pairs],
     *,
-    title: str = "How long components and loops last",
     unit: str = "loss",
+    also: Iterable[float] = (),
     most: int = 24,
     width: float = 620.0,
 ) -> Drawing:
@@ -57,13 +53,15 @@ def barcode_drawing(
     Args:
         degrees: Pairs (birth, death) of components, then of loops, as far as there are any; a
             death of infinity is an arrow.
-        title: Above it.
         unit: What the levels are.
+        also: Further levels that the scale holds, so that drawings can be compared.
         most: Bars of a kind, those that last longest.
         width: Of the drawing, in pixels.
     """
     kept = [_longest(pairs, most) for pairs in degrees]
-    scale = _scale(degrees, _LEFT, width - _RIGHT - 12)
+    ends = [end for pairs in degrees for pair in pairs for end in pair]
+    scale = Scale.over([*ends, *also], _LEFT, width - _RIGHT - 12)
+    title = f"How long {' and '.join(_KINDS[: len(degrees)])} last"
     foot = _TOP + sum(26 + 9.0 * len(pairs) for pairs in kept) + 4
     shapes: list[Shape] = [
         Words(20, 26, title, size=16, bold=True),
@@ -113,7 +111,8 @@ def persistence_drawing(
         side: Of the square, in pixels.
     """
     right, foot = _LEFT + side, _TOP + side
-    across, up = _scale(degrees, _LEFT, right), _scale(degrees, foot, _TOP + 16)
+    ends = [end for pairs in degrees for pair in pairs for end in pair]
+    across, up = Scale.over(ends, _LEFT, right), Scale.over(ends, foot, _TOP + 16)
     shapes: list[Shape] = [
         Words(20, 26, title, size=16, bold=True),
         Words(20, 46, _kinds(degrees), "soft", 13),

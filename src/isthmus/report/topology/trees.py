@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from isthmus.report.topology.canvas import (
     Cursor,
@@ -34,6 +34,8 @@ def tree_drawing(
     *,
     title: str = "How components merge as the level rises",
     unit: str = "loss",
+    level: float | None = None,
+    also: Iterable[float] = (),
     most: int = 32,
     height: float = 380.0,
 ) -> Drawing:
@@ -47,6 +49,8 @@ def tree_drawing(
         names: Of its leaves; left out, their numbers.
         title: Above it.
         unit: What the levels are.
+        level: One to mark by a dashed line.
+        also: Further levels that the scale holds, so that drawings can be compared.
         most: So many leaves are drawn, those that last longest; the title says how many are not.
         height: Of the part with the levels, in pixels.
 
@@ -62,7 +66,8 @@ def tree_drawing(
     words = max((len(called[leaf]) for leaf in shown), default=1) * _LETTER
     turned = words > step - 6
     width = max(_LEFT + 34 + step * len(shown) + 20, 520.0)
-    ends = [end for pair in tree.pairs() for end in pair]
+    ends = [end for pair in tree.pairs() for end in pair] + [*also]
+    ends += [] if level is None else [level]
     scale = Scale.over(ends, _TOP + height, _TOP)
     foot = _TOP + height + (words + 14 if turned else 24) + _FOOT
     left_out = len(tree.births) - len(shown)
@@ -72,6 +77,13 @@ def tree_drawing(
         Words(20, 26, title, size=16, bold=True),
         Words(20, 46, subtitle, "soft", 13),
         *level_axis(scale, unit, _LEFT, width - 20),
+        *(
+            []
+            if level is None
+            else [
+                Line([(_LEFT, scale(level)), (width - 20, scale(level))], "soft", 1.2, dashed=True)
+            ]
+        ),
         *_branches(tree, ranks, x, scale),
         *_names(called, x, _TOP + height, turned),
     )
