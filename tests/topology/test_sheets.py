@@ -18,7 +18,7 @@ STEPS = {1: 101, 2: 41, 3: 25, 4: 13, 5: 7}
 @pytest.mark.parametrize("factors", STEPS)
 def test_without_a_skip_connection_there_are_two_to_the_factors(factors):
     found = sheets(0.0, factors, steps=STEPS[factors])
-    assert found.count == 2**factors
+    assert found.count == found.expected == 2**factors
     assert len(set(found.signs)) == found.count
     assert all(all(signs) for signs in found.signs)
 
@@ -27,7 +27,7 @@ def test_without_a_skip_connection_there_are_two_to_the_factors(factors):
 @pytest.mark.parametrize("factors", STEPS)
 def test_with_one_there_are_one_and_half_as_many(factors, skip):
     found = sheets(skip, factors, steps=STEPS[factors])
-    assert found.count == 1 + 2 ** (factors - 1)
+    assert found.count == found.expected == 1 + 2 ** (factors - 1)
     origin = found.labels[(STEPS[factors] // 2,) * factors]
     assert not any(found.signs[origin - 1])
     others = {signs for k, signs in enumerate(found.signs) if k + 1 != origin}
@@ -45,6 +45,8 @@ def test_figure_1_has_four_sheets_and_three():
         "through the origin", "W₁ < 0, W₂ > 0", "W₁ > 0, W₂ < 0",
     ]  # fmt: skip
     assert "3 sheets on a grid of 61 values a side" in str(skipped)
+    assert str(skipped).endswith("; Zhao et al., Proposition 4.3, says 3")
+    assert str(sheets(0.0, 3, steps=9)).endswith("Proposition 4.3, for k factors, says 8")
     data = json.loads(json.dumps(plain.to_json(), allow_nan=False))
     assert (data["count"], data["steps"], data["signs"][0]) == (4, 61, [-1, -1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
@@ -96,14 +97,13 @@ def slice(
     module = load_model(model)
     models = [load_checkpoint(path, module) for path in checkpoints]
     dataset = thinned(load_data(data), samples, seed)
+    names = [*_NAMES[: len(models)], *["B′"] * align]
+    wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
     train = list(batches(dataset.x_train, dataset.y_train, batch_size))
     test = list(batches(dataset.x_test, dataset.y_test, batch_size))
-    wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
-    names = list(_NAMES[: len(models)])
     with screen.progress("slice") as step:
         if align:
             step("aligning", 0, steps * steps)
-            names.append("B′")
             models.append(_aligned(models, module, example_for(example, dataset), seed))
         surface = take_slice(
             Loss(module, train if split is Split.TRAIN else test, criterion, {}),
@@ -113,10 +113,9 @@ def slice(
             reach=reach,
             seed=seed,
             recompute_statistics=train[:5] if wanted else None,
-            progress=lambda done, total: step("the loss on the plane", done, total),
+            progress=partial(step, "the loss on the plane"),
         )
         found = sublevels(surface, diagonal)
-        step("drawing", steps * steps, steps * steps)
         write_slice(found, output, names, force=force, inputs=checkpoints)
     passes = _passes(found, names)
     _show(found, passes)

@@ -44,35 +44,32 @@ def flood(values: Grid, diagonal: bool = False) -> Flood:
     near = [-step, -1, 1, step] + [-step - 1, -step + 1, step - 1, step + 1] * diagonal
     order = [int(place) for place in np.argsort(flat, kind="stable") if flat[place] < np.inf]
     rank = {place: k for k, place in enumerate(order)}
-    sets, entered = DisjointSets(flat.size), np.zeros(flat.size, dtype=bool)
-    joins, within = [], np.full(flat.size, -1)
+    sets, entered, joins = DisjointSets(flat.size), np.zeros(flat.size, dtype=bool), []
     for place in order:
         roots = {sets.root(place + by) for by in near if entered[place + by]}
         elder, *others = sorted({place, *roots}, key=rank.__getitem__)
         for other in others:  # the place itself is the youngest, and joins at its own level
             sets.join(elder, other)
             joins.append((elder, other, place))
-        entered[place], within[place] = True, elder
-    return _without_plateaus(order, joins, within.reshape(sea.shape), flat)
+        entered[place] = True
+    return _without_plateaus(order, joins, sea)
 
 
-def _without_plateaus(
-    order: list[int], joins: list[tuple[int, int, int]], within: NDArray[np.int64], flat: Grid
-) -> Flood:
-    """The flood, all that is born and dies at one level given to the elder."""
+def _without_plateaus(order: list[int], joins: list[tuple[int, int, int]], sea: Grid) -> Flood:
+    """The flood, what is born and dies at one level, as most places do, given to the elder."""
+    flat, step = sea.ravel(), int(sea.shape[1])
     absorbed = {young: elder for elder, young, at in joins if flat[young] == flat[at]}
     seeds = [place for place in order if place not in absorbed]
-    number = {place: k for k, place in enumerate(seeds)}
+    basin = {place: k for k, place in enumerate(seeds)}
     for place in order:  # elders come first, so that theirs are known
-        number[place] = number[absorbed[place]] if place in absorbed else number[place]
-    step = int(within.shape[1])
+        basin[place] = basin[absorbed.get(place, place)]
+    basins = np.full(flat.size, -1)
+    basins[order] = [basin[place] for place in order]
 
     def inside(place: int) -> int:
         """The number of a place without the ring around the grid."""
         return (place // step - 1) * (step - 2) + place % step - 1
 
-    lookup = np.full(flat.size, -1)
-    lookup[list(number)] = list(number.values())
-    basins = np.where(within >= 0, lookup[within], -1)[1:-1, 1:-1]
-    merges = [(number[a], number[b], inside(at)) for a, b, at in joins if b not in absorbed]
-    return Flood(tuple(map(inside, seeds)), tuple(merges), basins)
+    merges = [(basin[a], basin[b], inside(at)) for a, b, at in joins if b not in absorbed]
+    inner = basins.reshape(sea.shape)[1:-1, 1:-1]
+    return Flood(tuple(map(inside, seeds)), tuple(merges), inner)

@@ -48,6 +48,15 @@ class Sheets(Result):
         return len(self.signs)
 
     @property
+    def expected(self) -> int:
+        """How many there are by Proposition 4.3 for k = 2, by the same argument for others.
+
+        The zeros of W_k ... W_1 + ε part the space of (W_1, ..., W_k): without ε into orthants;
+        with it into one part around the origin and those orthants whose product is against it.
+        """
+        return 1 + (1 << self.factors - 1) if self.skip else 1 << self.factors
+
+    @property
     def heights(self) -> NDArray[np.float64]:
         """W_{k+1} on the grid; NaN where no sheet is."""
         inside = self.labels > 0
@@ -79,10 +88,10 @@ class Sheets(Result):
 
     def __str__(self) -> str:
         names = "; ".join(self.name(sheet + 1) for sheet in range(self.count))
-        sheets = "sheet" if self.count == 1 else "sheets"
+        theorem = "Zhao et al., Proposition 4.3" + (", for k factors" if self.factors != 2 else "")
         return (
-            f"{self.equation}: {self.count} {sheets} on a grid of {len(self.axis)} values a side "
-            f"({names})"
+            f"{self.equation}: {self.count} sheet{'s' * (self.count != 1)} on a grid of "
+            f"{len(self.axis)} values a side ({names}); {theorem}, says {self.expected}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -10,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from isthmus.ground import OutputExists
+from isthmus.ground import CannotWrite, OutputExists
 from isthmus.landscape.maps import Surface
 from isthmus.report.topology import (
+    folders,
     slice_drawing,
     slice_page,
     stages,
@@ -107,6 +109,8 @@ def test_the_page_has_what_its_slider_needs(slice_found):
     assert "&lt;C&gt;" in page
     assert "may be joined outside the plane" in page
     assert data["levels"] == sorted(data["levels"])
+    start = int(re.search(r'id="level"[^>]* value="(\d+)"', page)[1])
+    assert slice_found.counts(data["levels"][start])[0] == 3
     assert data["trees"][0]["merges"] == [list(merge) for merge in slice_found.tree.merges]
     assert data["map"]["basins"] == slice_found.basins.tolist()
     # What the script does: the component of every place, from basins and merges alone.
@@ -154,6 +158,23 @@ def test_all_files_are_written_or_none(slice_found, tmp_path):
     write_slice(slice_found, folder, ("A", "B", "C"), force=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_fails_on_the_way_leaves_nothing(slice_found, tmp_path, monkeypatch):
+    pytest.importorskip("PIL")
+    written = []
+
+    def fails(path, content):
+        written.append(path)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "full")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    monkeypatch.setattr(folders, "atomic_write", fails)
+    with pytest.raises(CannotWrite, match="No space left"):
+        write_slice(slice_found, tmp_path / "out")
+    assert len(written) == 4
+    assert not list(tmp_path.iterdir())
 
 
 def test_trees_and_sheets_have_their_files(tmp_path):

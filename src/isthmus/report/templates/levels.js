@@ -22,9 +22,10 @@
       line.setAttribute("stroke-width", "1.5");
       svg.append(line);
     }
-    const inner = (value) => (chart.logarithmic ? Math.log10(value) : value);
-    const share = (inner(level) - inner(chart.low)) / (inner(chart.high) - inner(chart.low));
-    const at = chart.start + Math.min(1, Math.max(0, share)) * (chart.stop - chart.start);
+    const { low, high, start, stop, logarithmic } = chart.scale;
+    const inner = (value) => (logarithmic ? Math.log10(value) : value);
+    const share = (inner(level) - inner(low)) / (inner(high) - inner(low));
+    const at = start + Math.min(1, Math.max(0, share)) * (stop - start);
     const [one, other] = chart.upright ? ["y", "x"] : ["x", "y"];
     line.setAttribute(`${one}1`, at);
     line.setAttribute(`${one}2`, at);

@@ -11,11 +11,11 @@ from isthmus.ground import refuse_existing
 from isthmus.ground.writing import StrPath, atomic_write
 from isthmus.report.folder import fill_folder
 from isthmus.report.topology.canvas import Drawing, drawing_png
-from isthmus.report.topology.level_pages import ends_of, loops_of, slice_page, tree_page
+from isthmus.report.topology.level_pages import loops_of, slice_page, tree_page
 from isthmus.report.topology.persistence import barcode_drawing, persistence_drawing
 from isthmus.report.topology.sheets import sheets_drawing, sheets_page
 from isthmus.report.topology.slices import main_leaves, stages_drawing
-from isthmus.report.topology.trees import tree_drawing
+from isthmus.report.topology.trees import ends_of, tree_drawing
 from isthmus.topology.merging_tree import MergeTree
 from isthmus.topology.sheets import Sheets
 from isthmus.topology.slices import Sublevels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,12 +14,7 @@ from isthmus.ground.results import plain
 from isthmus.report.surfaces.contours import heights, levels, shade
 from isthmus.report.topology.canvas import Drawing, Scale, number, rgb
 from isthmus.report.topology.document import document, section
-from isthmus.report.topology.persistence import (
-    Pairs,
-    barcode_drawing,
-    many,
-    persistence_drawing,
-)
+from isthmus.report.topology.persistence import barcode_drawing, many, persistence_drawing
 from isthmus.report.topology.slices import (
     HIGH,
     LOW,
@@ -28,16 +24,16 @@ from isthmus.report.topology.slices import (
     stages,
     stages_drawing,
 )
-from isthmus.report.topology.trees import tree_drawing
+from isthmus.report.topology.trees import Pairs, ends_of, tree_drawing
 from isthmus.topology.merging_tree import MergeTree
 from isthmus.topology.slices import Sublevels, losses_of
 
 _STOPS = 240
+_ROWS = 40
 _CHARTS = (
     "In the tree a line is a minimum, from its loss up to where it meets a lower one; a bar is a "
     "component or a loop, from the level at which it appears to that at which it is gone."
 )
-_ROWS = 40
 _DIAGRAM = "Far above the diagonal is what lasts; near to it, what may be noise."
 _TREES = (
     "Every minimum appears at its loss, and joins another where a path between them was found that "
@@ -48,11 +44,6 @@ _TREES = (
 def loops_of(found: Sublevels) -> list[tuple[float, float]]:
     """(birth, death) of every loop."""
     return [(loop.birth, loop.death) for loop in found.loops]
-
-
-def ends_of(*kinds: Pairs) -> list[float]:
-    """All births and deaths."""
-    return [end for pairs in kinds for pair in pairs for end in pair]
 
 
 def slice_page(
@@ -68,20 +59,20 @@ def slice_page(
     losses = np.sort(losses_of(found.surface).ravel())
     losses = losses[np.isfinite(losses)]
     stops = [float(losses[round(k * (len(losses) - 1) / _STOPS)]) for k in range(_STOPS + 1)]
-    picked = stages(found)
     main = main_leaves(found)
     kinds = (found.tree.pairs(), loops_of(found))
     charts = {
         "tree-0": tree_drawing(found.tree, also=ends_of(*kinds), most=max(1, len(main))),
         "bars-0": barcode_drawing(kinds),
     }
-    picture = slice_drawing(found, names, picked[len(picked) // 2]).svg()
+    fullest = max(stages(found), key=lambda level: len(found.tree.components(level)))
+    start = min(bisect_left(stops, fullest), _STOPS)
+    picture = slice_drawing(found, names, stops[start]).svg()
     charted = _drawn(charts, "tree-0", "bars-0")
     pair = f'<div class="pair"><div id="map">{picture}</div><div>{charted}</div></div>'
+    text = f"{_sentences(found)} {_CHARTS}"
     body = (
-        section(
-            "The level", f"{_sentences(found)} {_CHARTS}", _slider(stops, len(stops) // 2) + pair
-        )
+        section("The level", text, _slider(stops, start) + pair)
         + section("Births and deaths", _DIAGRAM, persistence_drawing(kinds).svg())
         + section("Minima", _minima_text(found, main), _minima(found, main))
         + section("Stages", "The same at several levels.", stages_drawing(found, names).svg())
@@ -175,16 +166,11 @@ def _data(
     unit: str,
 ) -> dict[str, Any]:
     """What the script needs besides the pictures."""
-    drawn = [
-        plain(drawing.cursor.scale) | {"id": name, "upright": drawing.cursor.upright,
-                                       "ends": drawing.cursor.ends}
-        for name, drawing in charts.items()
-        if drawing.cursor is not None
-    ]  # fmt: skip
+    cursors = {name: drawing.cursor for name, drawing in charts.items() if drawing.cursor}
     return {
         "trees": [{"births": tree.births, "merges": tree.merges} for tree in trees],
         "levels": list(stops),
-        "charts": drawn,
+        "charts": [{"id": name, **plain(cursor)} for name, cursor in cursors.items()],
         "loops": [(birth, death if math.isfinite(death) else None) for birth, death in loops],
         "unit": unit,
         "map": None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
 
 from isthmus.report.topology.canvas import (
     Area,
@@ -17,9 +16,7 @@ from isthmus.report.topology.canvas import (
     Words,
     number,
 )
-from isthmus.report.topology.trees import level_axis
-
-Pairs: TypeAlias = "Sequence[tuple[float, float]]"
+from isthmus.report.topology.trees import Pairs, ends_of, level_axis
 
 _KINDS = ("components", "loops", "voids")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
@@ -59,8 +56,7 @@ def barcode_drawing(
         width: Of the drawing, in pixels.
     """
     kept = [_longest(pairs, most) for pairs in degrees]
-    ends = [end for pairs in degrees for pair in pairs for end in pair]
-    scale = Scale.over([*ends, *also], _LEFT, width - _RIGHT - 12)
+    scale = Scale.over([*ends_of(*degrees), *also], _LEFT, width - _RIGHT - 12)
     title = f"How long {' and '.join(_KINDS[: len(degrees)])} last"
     foot = _TOP + sum(26 + 9.0 * len(pairs) for pairs in kept) + 4
     shapes: list[Shape] = [
@@ -111,7 +107,7 @@ def persistence_drawing(
         side: Of the square, in pixels.
     """
     right, foot = _LEFT + side, _TOP + side
-    ends = [end for pairs in degrees for pair in pairs for end in pair]
+    ends = ends_of(*degrees)
     across, up = Scale.over(ends, _LEFT, right), Scale.over(ends, foot, _TOP + 16)
     shapes: list[Shape] = [
         Words(20, 26, title, size=16, bold=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from isthmus.report.topology.canvas import (
     Cursor,
@@ -18,7 +19,15 @@ from isthmus.report.topology.canvas import (
 )
 from isthmus.topology.merging_tree import MergeTree
 
+Pairs: TypeAlias = "Sequence[tuple[float, float]]"
+"""(birth, death) of components, or of loops."""
+
 _LEFT, _TOP, _FOOT, _LETTER = 66.0, 76.0, 16.0, 7.0
+
+
+def ends_of(*kinds: Pairs) -> list[float]:
+    """All births and deaths."""
+    return [end for pairs in kinds for pair in pairs for end in pair]
 
 
 def leading(tree: MergeTree, most: int) -> list[int]:
@@ -60,34 +69,27 @@ def tree_drawing(
     leaves = range(len(tree.births))
     called = dict(zip(leaves, names or map(str, leaves), strict=True))
     ranks = {leaf: rank for rank, leaf in enumerate(leading(tree, most))}
-    step = max(26.0, min(110.0, 620.0 / max(1, len(ranks))))
     shown = _order(tree, ranks)
+    step = max(26.0, min(110.0, 620.0 / max(1, len(shown))))
     x = {leaf: _LEFT + 34 + step * k for k, leaf in enumerate(shown)}
+    right = max(_LEFT + 34 + step * len(shown), 500.0)
+    marked = [] if level is None else [level]
+    scale = Scale.over([*ends_of(tree.pairs()), *also, *marked], _TOP + height, _TOP)
     words = max((len(called[leaf]) for leaf in shown), default=1) * _LETTER
     turned = words > step - 6
-    width = max(_LEFT + 34 + step * len(shown) + 20, 520.0)
-    ends = [end for pair in tree.pairs() for end in pair] + [*also]
-    ends += [] if level is None else [level]
-    scale = Scale.over(ends, _TOP + height, _TOP)
-    foot = _TOP + height + (words + 14 if turned else 24) + _FOOT
-    left_out = len(tree.births) - len(shown)
-    subtitle = f"{len(tree.births)} leaves" + (f", of which the {len(shown)} that last longest are "
-               "drawn" if left_out else "")  # fmt: skip
+    subtitle = f"{len(leaves)} leaves"
+    if len(shown) < len(leaves):
+        subtitle += f", of which the {len(shown)} that last longest are drawn"
     shapes = (
         Words(20, 26, title, size=16, bold=True),
         Words(20, 46, subtitle, "soft", 13),
-        *level_axis(scale, unit, _LEFT, width - 20),
-        *(
-            []
-            if level is None
-            else [
-                Line([(_LEFT, scale(level)), (width - 20, scale(level))], "soft", 1.2, dashed=True)
-            ]
-        ),
+        *level_axis(scale, unit, _LEFT, right),
+        *(Line([(_LEFT, y), (right, y)], "soft", 1.2, dashed=True) for y in map(scale, marked)),
         *_branches(tree, ranks, x, scale),
         *_names(called, x, _TOP + height, turned),
     )
-    return Drawing(title, width, foot, shapes, Cursor(scale, True, (_LEFT, width - 20)))
+    foot = _TOP + height + (words + 14 if turned else 24) + _FOOT
+    return Drawing(title, right + 20, foot, shapes, Cursor(scale, True, (_LEFT, right)))
 
 
 def level_axis(scale: Scale, unit: str, left: float, right: float) -> Iterator[Shape]:
