@@ -73,10 +73,13 @@ def write_trees(
 
     The arguments are those of `tree_page`. The pictures of the second tree are ``tree-2.svg`` ...
     """
-    drawings, ends = {}, ends_of(*(tree.pairs() for tree in trees.values()))
+    first, drawings = next(iter(trees.values())), {}
+    ends = ends_of(*(tree.pairs() for tree in trees.values()))
     for k, tree in enumerate(trees.values()):
         number = f"-{k + 1}" if k else ""
-        drawings[f"tree{number}"] = tree_drawing(tree, names, unit=unit, level=level, also=ends)
+        drawings[f"tree{number}"] = tree_drawing(
+            tree, names, unit=unit, level=level, also=ends, like=first
+        )
         drawings[f"barcode{number}"] = barcode_drawing([tree.pairs()], unit=unit, also=ends)
         drawings[f"persistence{number}"] = persistence_drawing([tree.pairs()], unit=unit)
     page = tree_page(trees, names, title=title, notes=notes, level=level, unit=unit)

@@ -107,14 +107,16 @@ def tree_page(
     """
     ends = ends_of(*(tree.pairs() for tree in trees.values()))
     ends += [] if level is None else [level]
-    charts = {}
+    first, charts = next(iter(trees.values())), {}
     for k, tree in enumerate(trees.values()):
-        charts[f"tree-{k}"] = tree_drawing(tree, names, unit=unit, level=level, also=ends)
+        charts[f"tree-{k}"] = tree_drawing(
+            tree, names, unit=unit, level=level, also=ends, like=first
+        )
         charts[f"bars-{k}"] = barcode_drawing([tree.pairs()], unit=unit, also=ends)
     stops = _stops(ends)
     start = len(stops) // 2 if level is None else stops.index(level)
     parts = [
-        f'<h3>{escape(word)}</h3><p class="groups" id="groups-{k}"></p>'
+        f'<h3>{escape(word[:1].upper() + word[1:])}</h3><p class="groups" id="groups-{k}"></p>'
         f'<div class="pair">{_drawn(charts, f"tree-{k}", f"bars-{k}")}</div>'
         for k, word in enumerate(trees)
     ]

@@ -41,8 +41,7 @@ def main_leaves(found: Sublevels, share: float = 0.01) -> list[int]:
     finite = finite[np.isfinite(finite)]
     least = share * float(finite.max() - finite.min())
     pairs = found.tree.pairs()
-    order = leading(found.tree, len(pairs))
-    return [leaf for leaf in order if pairs[leaf][1] - pairs[leaf][0] >= least]
+    return [leaf for leaf in leading(found.tree) if pairs[leaf][1] - pairs[leaf][0] >= least]
 
 
 def stages(found: Sublevels, count: int = 6, share: float = 0.01) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from isthmus.report.topology.canvas import (
@@ -30,11 +30,10 @@ def ends_of(*kinds: Pairs) -> list[float]:
     return [end for pairs in kinds for pair in pairs for end in pair]
 
 
-def leading(tree: MergeTree, most: int) -> list[int]:
-    """The leaves that last longest, at most so many, the longest first; of equals the elder."""
+def leading(tree: MergeTree) -> list[int]:
+    """The leaves, those that last longest first; of equals the elder."""
     lasting = [death - birth for birth, death in tree.pairs()]
-    order = sorted(range(len(lasting)), key=lambda leaf: (-lasting[leaf], tree.births[leaf], leaf))
-    return order[:most]
+    return sorted(range(len(lasting)), key=lambda leaf: (-lasting[leaf], tree.births[leaf], leaf))
 
 
 def tree_drawing(
@@ -45,6 +44,7 @@ def tree_drawing(
     unit: str = "loss",
     level: float | None = None,
     also: Iterable[float] = (),
+    like: MergeTree | None = None,
     most: int = 32,
     height: float = 380.0,
 ) -> Drawing:
@@ -60,6 +60,7 @@ def tree_drawing(
         unit: What the levels are.
         level: One to mark by a dashed line.
         also: Further levels that the scale holds, so that drawings can be compared.
+        like: A tree of the same leaves, from which they have their colours.
         most: So many leaves are drawn, those that last longest; the title says how many are not.
         height: Of the part with the levels, in pixels.
 
@@ -68,8 +69,8 @@ def tree_drawing(
     """
     leaves = range(len(tree.births))
     called = dict(zip(leaves, names or map(str, leaves), strict=True))
-    ranks = {leaf: rank for rank, leaf in enumerate(leading(tree, most))}
-    shown = _order(tree, ranks)
+    colours = {leaf: component_colour(k) for k, leaf in enumerate(leading(like or tree))}
+    shown = _order(tree, leading(tree)[:most])
     step = max(26.0, min(110.0, 620.0 / max(1, len(shown))))
     x = {leaf: _LEFT + 34 + step * k for k, leaf in enumerate(shown)}
     right = max(_LEFT + 34 + step * len(shown), 500.0)
@@ -85,7 +86,7 @@ def tree_drawing(
         Words(20, 46, subtitle, "soft", 13),
         *level_axis(scale, unit, _LEFT, right),
         *(Line([(_LEFT, y), (right, y)], "soft", 1.2, dashed=True) for y in map(scale, marked)),
-        *_branches(tree, ranks, x, scale),
+        *_branches(tree, colours, x, scale),
         *_names(called, x, _TOP + height, turned),
     )
     foot = _TOP + height + (words + 14 if turned else 24) + _FOOT
@@ -102,16 +103,16 @@ def level_axis(scale: Scale, unit: str, left: float, right: float) -> Iterator[S
     yield Words(20, middle, unit, "soft", 13, "middle", upwards=True)
 
 
-def _order(tree: MergeTree, ranks: dict[int, int]) -> list[int]:
-    """The leaves from left to right so that no line crosses another.
+def _order(tree: MergeTree, shown: Sequence[int]) -> list[int]:
+    """Leaves from left to right so that no line crosses another.
 
     Right of an elder stand those that it meets, in the order of the levels at which it does, each
     followed by its own.
     """
-    below: dict[int, list[int]] = {leaf: [] for leaf in ranks}
-    roots = set(ranks)
+    below: dict[int, list[int]] = {leaf: [] for leaf in shown}
+    roots = set(shown)
     for elder, younger, _ in tree.merges:
-        if younger in ranks:
+        if younger in below:
             below[elder].append(younger)
             roots.discard(younger)
     found: list[int] = []
@@ -124,13 +125,13 @@ def _order(tree: MergeTree, ranks: dict[int, int]) -> list[int]:
 
 
 def _branches(
-    tree: MergeTree, ranks: dict[int, int], x: dict[int, float], scale: Scale
+    tree: MergeTree, colours: Mapping[int, str], x: Mapping[int, float], scale: Scale
 ) -> Iterator[Shape]:
     pairs = tree.pairs()
     elders = {younger: elder for elder, younger, _ in tree.merges}
     for leaf in reversed(list(x)):  # the elder, which others end at, over them
         birth, death = pairs[leaf]
-        colour, low, high = component_colour(ranks[leaf]), scale(birth), scale(death)
+        colour, low, high = colours[leaf], scale(birth), scale(death)
         ends = "never" if death == math.inf else f"at {number(death)}"
         tip = f"appears at {number(birth)}, meets an elder {ends}"
         if death == math.inf:
@@ -145,7 +146,7 @@ def _branches(
 
 
 def _names(
-    called: dict[int, str], x: dict[int, float], foot: float, turned: bool
+    called: Mapping[int, str], x: Mapping[int, float], foot: float, turned: bool
 ) -> Iterator[Shape]:
     for leaf, place in x.items():
         if turned:

@@ -36,7 +36,7 @@ class Scale:
         if logarithms and low > 0 and high > 100 * low:
             return cls(low / 1.3, high * 1.3, start, stop, True)
         room = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
-        return cls(0.0 if low == 0 else low - room, high + room, start, stop)
+        return cls(max(0.0, low - room) if low >= 0 else low - room, high + room, start, stop)
 
     def __call__(self, value: float) -> float:
         """The place of a value; beyond an end, that end."""
