@@ -16,6 +16,7 @@ from isthmus.cli import (
     distance,
     merge,
     recheck,
+    slice,
 )
 from isthmus.cli.app import app
 
@@ -32,6 +33,7 @@ for _verb in (
     components.components,
     merge.merge,
     recheck.recheck,
+    slice.slice,
 ):
     app.command()(_verb)
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from isthmus.ground import refuse_existing, save
@@ -50,21 +50,36 @@ def write_folder(
     """
     target = Path(folder)
     protect(target, force=force, inputs=inputs)
+
+    def fill(staging: Path) -> None:
+        _fill(connection, staging)
+        for other in map(Path, others):
+            shutil.copyfile(other, staging / other.name)
+
+    fill_folder(target, fill)
+    return target
+
+
+def fill_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Let ``fill`` write into a temporary folder beside ``target``, which then takes its place.
+
+    Where ``target`` holds files already, each file replaces its namesake, "result.json" the last.
+
+    Raises:
+        CannotWrite: The system refuses.
+    """
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         staging.chmod(0o755)
-        _fill(connection, staging)
-        for other in map(Path, others):
-            shutil.copyfile(other, staging / other.name)
+        fill(staging)
         _publish(staging, target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
-    return target
 
 
 def protect(folder: Path, *, force: bool, inputs: Iterable[StrPath]) -> None:

@@ -27,3 +27,10 @@ from isthmus.topology.census import components as components
 from isthmus.topology.merging_tree import MergeTree as MergeTree
 from isthmus.topology.merging_tree import merge_tree as merge_tree
 from isthmus.topology.persistence import persistence as persistence
+from isthmus.topology.sampling import filter_direction as filter_direction
+from isthmus.topology.sampling import take_slice as take_slice
+from isthmus.topology.sheets import Sheets as Sheets
+from isthmus.topology.sheets import sheets as sheets
+from isthmus.topology.slices import Loop as Loop
+from isthmus.topology.slices import Sublevels as Sublevels
+from isthmus.topology.slices import sublevels as sublevels
