@@ -99,7 +99,8 @@ class RateLaw(Result):
 
     def at(self, count: float) -> float:
         """The upper bound at N = ``count``, at least 1, without its constant."""
-        return math.exp(-self.exponent * math.log(count)) * math.log(count) ** self.logarithms
+        size = math.log(count)
+        return math.exp(-self.exponent * size) * (size if self.logarithms else 1.0)
 
     def ceiling(self, count: int, side: float = 1.0) -> float:
         """A bound with its constant: ``E W_p^p(μ_N, μ)`` is at most this, for μ in a D-cube.
