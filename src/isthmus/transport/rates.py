@@ -115,7 +115,7 @@ class RateLaw(Result):
             count: N.
             side: of the cube, in Euclidean length.
         """
-        whole = (side * math.sqrt(self.dimension)) ** self.order
+        whole: float = (side * math.sqrt(self.dimension)) ** self.order
         best, moved = math.inf, 0.0
         for level in range(_LEVELS):
             stay = 2.0 ** (-level * self.order)
