@@ -1,0 +1,55 @@
+"""Estimate: a number measured on a sample, with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scipy.stats import norm
+
+from isthmus.ground.errors import BadInput
+from isthmus.ground.results import Result
+
+
+@dataclass(frozen=True)
+class Estimate(Result):
+    """A number with its interval.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the interval.
+        high: upper end.
+        level: its confidence.
+        basis: what the interval rests on, in words.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    basis: str
+
+    @classmethod
+    def normal(cls, value: float, error: float, level: float, basis: str) -> Estimate:
+        """The interval of a normal law with a standard error."""
+        reach = float(norm.ppf((1 + level) / 2)) * error
+        return cls(value, value - reach, value + reach, level, basis)
+
+    def mapped(self, change: Callable[[float], float]) -> Estimate:
+        """The estimate of a monotone function of the number."""
+        low, high = sorted((change(self.low), change(self.high)))
+        return Estimate(change(self.value), low, high, self.level, self.basis)
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies in the interval."""
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+def check_level(level: float) -> None:
+    """Raise `BadInput` unless a confidence lies between 0 and 1."""
+    if not (math.isfinite(level) and 0 < level < 1):
+        raise BadInput(f"level is {level}", "give a number between 0 and 1; 0.95 is usual")
