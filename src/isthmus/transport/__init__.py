@@ -11,6 +11,10 @@ from isthmus.transport.distances.wasserstein import Transport as Transport
 from isthmus.transport.distances.wasserstein import sinkhorn_divergence as sinkhorn_divergence
 from isthmus.transport.distances.wasserstein import wasserstein as wasserstein
 from isthmus.transport.estimate import Estimate as Estimate
+from isthmus.transport.fits import RateFit as RateFit
+from isthmus.transport.fits import fit_rate as fit_rate
+from isthmus.transport.fits import halves as halves
+from isthmus.transport.fits import samples as samples
 from isthmus.transport.measures.measure import Measure as Measure
 from isthmus.transport.measures.moments import second_moments as second_moments
 from isthmus.transport.measures.neurons import Parts as Parts
