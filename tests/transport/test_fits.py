@@ -37,7 +37,7 @@ def test_the_slope_is_that_of_the_dimension(dimension: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dimension", [5, 8])
 def test_the_slope_at_large_widths(dimension: int) -> None:
-    fit = fit_rate(sphere(dimension), (256, 512, 1024, 2048, 4096), repetitions=6, seed=1)
+    fit = fit_rate(sphere(dimension), (256, 512, 1024, 2048), repetitions=6, seed=1)
     assert fit.exponent.value == pytest.approx(2 / dimension, rel=0.15)
     assert fit.exponent.high - fit.exponent.low < 0.1 * fit.exponent.value
 

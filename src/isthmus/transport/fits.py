@@ -53,9 +53,7 @@ class RateFit(Result):
         """
         if law.order != self.order:
             raise BadInput(f"a law of W_{law.order:g} for a fit of W_{self.order:g}", "take one p")
-        ends = sorted({law.exponent, law.exponent if law.sharp else law.floor_exponent})
-        known = " to ".join(f"{end:.4g}" for end in ends)
-        return f"exponent {self.exponent}, predicted {known} in dimension {law.dimension:.4g}"
+        return f"exponent {self.exponent}, predicted {law.range} in dimension {law.dimension:.4g}"
 
     def __str__(self) -> str:
         power = f"W_{self.order:g}^{self.order:g}"

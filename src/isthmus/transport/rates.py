@@ -82,6 +82,12 @@ class RateLaw(Result):
         return self.dimension > 2 * self.order
 
     @property
+    def range(self) -> str:
+        """The exponent; where it is not known, from that of any law to that of a smooth one."""
+        ends = sorted({self.exponent, max(self.exponent, self.floor_exponent)})
+        return " to ".join(f"{end:.4g}" for end in ends)
+
+    @property
     def theorem(self) -> str:
         """What the upper bound rests on."""
         if self.sharp:
