@@ -170,6 +170,7 @@ def test_it_reads_well() -> None:
     data = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert data["distance"] == found.distance
     assert "plan" not in data
+    assert data["solver"] == "Exact()"
     assert data["certificate"]["verdict"] == "PROVED"
 
 

@@ -73,7 +73,7 @@ def test_it_is_seeded_and_reads_well() -> None:
     assert text.startswith(f"W_2^2 ~ N^-x with x = {fit.exponent}: dimension {fit.dimension}")
     assert "  N = 16 " in text
     assert fit.beside(RateLaw(5)).endswith("predicted 0.4 in dimension 5")
-    assert fit.beside(RateLaw(3)).endswith("predicted 0.5 to 0.6667 in dimension 3")
+    assert fit.beside(RateLaw(3)).endswith("predicted 0.5 to 0.667 in dimension 3")
     with pytest.raises(BadInput, match="a law of W_1 for a fit of W_2"):
         fit.beside(RateLaw(5, 1))
 

@@ -156,7 +156,7 @@ def test_dimensions_rates_and_data() -> None:
     for estimate, matrix in (
         (first.dimensions.weights, naive),
         (first.dimensions.data, ours),
-        (first.dimensions.activations, shown.T @ shown),
+        (first.dimensions.shown, shown.T @ shown),
     ):
         assert estimate is not None
         ratio = float(matrix.trace() ** 2 / (matrix @ matrix).trace())
@@ -168,8 +168,9 @@ def test_dimensions_rates_and_data() -> None:
     weighted = layer_distances(a, b, symmetry=symmetry, data=OnData(model, [(x, None)], True))
     assert weighted.layers[0].after[1].distance != first.after[1].distance
     text = str(weighted)
-    assert text.splitlines()[0].startswith("units of")
-    assert "distances in the metric of the data; models" in text
+    assert text.startswith("Distances\nunits of")
+    assert "Fournier and Guillin" in text
+    assert "in the metric of the data, of units" in text
     table = json.loads(json.dumps(weighted.to_json(), allow_nan=False))
     assert table["layers"][0]["law"]["theorem"] == first.dimensions.law.theorem
 

@@ -15,6 +15,7 @@ from isthmus.cli import (
     distance,
     merge,
     recheck,
+    transport,
 )
 from isthmus.cli.app import app
 
@@ -29,6 +30,7 @@ for _verb in (
     barrier.barrier,
     certify.certify,
     merge.merge,
+    transport.transport,
     recheck.recheck,
 ):
     app.command()(_verb)

@@ -46,7 +46,12 @@ class Estimate(Result):
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        return format(self, ".4g")
+
+    def __format__(self, spec: str) -> str:
+        """The value and its interval, each in this format."""
+        value, low, high = (format(x, spec) for x in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
 
 def check_level(level: float) -> None:

@@ -85,7 +85,7 @@ class RateLaw(Result):
     def range(self) -> str:
         """The exponent; where it is not known, from that of any law to that of a smooth one."""
         ends = sorted({self.exponent, max(self.exponent, self.floor_exponent)})
-        return " to ".join(f"{end:.4g}" for end in ends)
+        return " to ".join(f"{end:.3g}" for end in ends)
 
     @property
     def theorem(self) -> str:

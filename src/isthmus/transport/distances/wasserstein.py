@@ -67,8 +67,12 @@ class Transport(Result):
 
     def to_json(self) -> dict[str, Any]:
         """The fields, the distance and the certificate."""
-        found = {"distance": self.distance, "certificate": self.certificate.to_json()}
-        return {**super().to_json(), **found}
+        return {
+            **super().to_json(),
+            "solver": repr(self.solver),
+            "distance": self.distance,
+            "certificate": self.certificate.to_json(),
+        }
 
     def __str__(self) -> str:
         n, m = self.sizes

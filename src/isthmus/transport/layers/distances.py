@@ -17,8 +17,9 @@ from isthmus.transport.dimension.effective import effective_dimension
 from isthmus.transport.dimension.intrinsic import NEAREST, Estimator, intrinsic_dimension
 from isthmus.transport.estimate import Estimate
 from isthmus.transport.fits import dyadic, fit_rate, halves
-from isthmus.transport.layers.layer import Dimensions, LayerDistances, LayerTransport
+from isthmus.transport.layers.layer import Dimensions, LayerTransport
 from isthmus.transport.layers.met import Met, met_by_alignment, met_by_plans
+from isthmus.transport.layers.tables import LayerDistances
 from isthmus.transport.measures.activations import activations
 from isthmus.transport.measures.blocks import holds_blocks
 from isthmus.transport.measures.moments import second_moments
@@ -124,7 +125,7 @@ def layer_distances(
         _layer(name, met, (one, symmetry), measuring, (seen, metrics), seed)
         for name, met in found.items()
     )
-    metric = "in the metric of the data" if metrics else "in the weights' own metric"
+    metric = "in the metric of the data" if metrics else "in the metric of the weights"
     return LayerDistances(layers, metric, words)
 
 
