@@ -183,6 +183,19 @@ def test_few_units_have_no_dimension() -> None:
         assert one.fit is None
 
 
+def test_dead_units_count_once() -> None:
+    (a, symmetry, _), (b, _, _) = made(80, 0), made(80, 1)
+    for name in ("0.weight", "0.bias"):
+        a[name][40:] = 0
+    layers = layer_distances(a, b, symmetry=symmetry).layers
+    assert layers[0].fit is not None
+    assert layers[0].fit.widths == (10, 20)
+    a["0.weight"][20:], a["0.bias"][20:] = 0, 0
+    layers = layer_distances(a, b, symmetry=symmetry).layers
+    assert layers[0].fit is None
+    assert layers[1].fit is not None
+
+
 def test_activations_are_of_units_in_their_order() -> None:
     name = "vgg"
     symmetry = symmetry_of(name)

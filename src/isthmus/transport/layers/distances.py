@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,11 +22,12 @@ from isthmus.transport.layers.met import Met, met_by_alignment, met_by_plans
 from isthmus.transport.layers.tables import LayerDistances
 from isthmus.transport.measures.activations import activations
 from isthmus.transport.measures.blocks import holds_blocks
+from isthmus.transport.measures.measure import Measure
 from isthmus.transport.measures.moments import second_moments
 from isthmus.transport.measures.neurons import INCOMING, Parts, neurons, unit_spaces
 
 FEWEST = 32
-"""Units of which a dimension or a rate is measured, at least."""
+"""Different units of which a dimension or a rate is measured, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ class _Seen:
     """What a model shows on data; nothing where there are none."""
 
     metrics: Sequence[Metric] = ()
-    activations: Mapping[str, Tensor] | None = None
+    activations: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: OnData | None, params: Params, symmetry: Symmetry) -> _Seen:
@@ -157,31 +158,40 @@ def _layer(
     seen, metrics = on
     measure = neurons(*of, name, parts=measuring.parts, metrics=metrics)
     length = float(measure.atoms.square().sum(1).mean().sqrt())
+    different = measure.distinct()
     dimensions, fit = Dimensions(), None
-    if len(measure) >= FEWEST and not holds_blocks(of[1], name):
-        plain = replace(measuring.parts, bias=False)
-
-        def effective(metrics: Sequence[Metric]) -> Estimate:
-            atoms = neurons(*of, name, parts=plain, metrics=metrics).atoms
-            return effective_dimension(atoms, level=measuring.level)
-
-        shown = (seen.activations or {}).get(name)
-        dimensions = Dimensions(
-            effective(()),
-            effective(seen.metrics) if seen.metrics else None,
-            None if shown is None else effective_dimension(shown, level=measuring.level),
-            intrinsic_dimension(measure, measuring.estimator, measuring.level),
-        )
+    if len(different) >= FEWEST and not holds_blocks(of[1], name):
+        dimensions = _dimensions(name, of, different, measuring, seen)
         if measuring.repetitions:
             fit = fit_rate(
-                halves(measure),
-                dyadic(len(measure)),
+                halves(different),
+                dyadic(len(different)),
                 repetitions=measuring.repetitions,
                 seed=seed,
                 level=measuring.level,
             )
     return LayerTransport(
         name, met.after[0].sizes, length, met.before, met.after, met.matched, dimensions, fit
+    )
+
+
+def _dimensions(
+    name: str, of: tuple[Params, Symmetry], measure: Measure, measuring: Measuring, seen: _Seen
+) -> Dimensions:
+    """Effective ones without biases, as the paper has them; the intrinsic one of a measure."""
+    parts, level = replace(measuring.parts, bias=False), measuring.level
+
+    def effective(metrics: Sequence[Metric]) -> Estimate:
+        return effective_dimension(
+            neurons(*of, name, parts=parts, metrics=metrics).atoms, level=level
+        )
+
+    shown = seen.activations.get(name)
+    return Dimensions(
+        effective(()),
+        effective(seen.metrics) if seen.metrics else None,
+        None if shown is None else effective_dimension(shown, level=level),
+        intrinsic_dimension(measure, measuring.estimator, level),
     )
 
 

@@ -71,6 +71,10 @@ class Measure(Result):
         """The measure of some atoms, with their masses."""
         return Measure(self.atoms[index], self.masses[index], self.signs)
 
+    def distinct(self) -> Measure:
+        """The different atoms, each of the same mass: dead units, say, count once."""
+        return Measure(torch.unique(self.atoms, dim=0), signs=self.signs)
+
     def to_json(self) -> dict[str, Any]:
         """Its sizes; atoms are tensors, and stay out."""
         return {"atoms": len(self), "dimension": self.dimension, "signs": len(self.signs)}

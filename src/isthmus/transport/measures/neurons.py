@@ -81,7 +81,8 @@ def neurons(
     square of what it reads, over all units.
 
     Atoms of two models can be compared where the units before (and, for outgoing weights, after)
-    stand in one order: after `align`.
+    stand in one order: after `align`. So with a weight from a space to itself: its other end keeps
+    its order.
 
     Args:
         params: a model.
