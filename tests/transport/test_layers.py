@@ -15,7 +15,8 @@ from isthmus.discovery import discover
 from isthmus.ground.errors import BadInput
 from isthmus.ground.params import params_of
 from isthmus.testing.zoo import entry, randomise
-from isthmus.transport.layers.distances import Measuring, OnData, layer_distances
+from isthmus.transport.layers.distances import layer_distances
+from isthmus.transport.layers.measuring import Measuring, OnData
 from isthmus.transport.measures.activations import activations
 from isthmus.transport.measures.blocks import holds_blocks, unit_costs
 from isthmus.transport.measures.neurons import Parts, unit_spaces

@@ -15,10 +15,10 @@ from isthmus.transport.fits import RateFit as RateFit
 from isthmus.transport.fits import fit_rate as fit_rate
 from isthmus.transport.fits import halves as halves
 from isthmus.transport.fits import samples as samples
-from isthmus.transport.layers.distances import Measuring as Measuring
-from isthmus.transport.layers.distances import OnData as OnData
 from isthmus.transport.layers.distances import layer_distances as layer_distances
 from isthmus.transport.layers.layer import LayerTransport as LayerTransport
+from isthmus.transport.layers.measuring import Measuring as Measuring
+from isthmus.transport.layers.measuring import OnData as OnData
 from isthmus.transport.layers.tables import LayerDistances as LayerDistances
 from isthmus.transport.measures.activations import activations as activations
 from isthmus.transport.measures.blocks import unit_costs as unit_costs

@@ -4,69 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.data.metric import Metric
-from isthmus.alignment.forms.canonical import Balanced, Form, canonical
+from isthmus.alignment.forms.canonical import Form, canonical
 from isthmus.alignment.matcher import Matcher
 from isthmus.ground.errors import BadInput
 from isthmus.transport.dimension.effective import effective_dimension
-from isthmus.transport.dimension.intrinsic import NEAREST, Estimator, intrinsic_dimension
+from isthmus.transport.dimension.intrinsic import intrinsic_dimension
 from isthmus.transport.estimate import Estimate
 from isthmus.transport.fits import dyadic, fit_rate, halves
 from isthmus.transport.layers.layer import Dimensions, LayerTransport
+from isthmus.transport.layers.measuring import Measuring, OnData
 from isthmus.transport.layers.met import Met, met_by_alignment, met_by_plans
 from isthmus.transport.layers.tables import LayerDistances
 from isthmus.transport.measures.activations import activations
 from isthmus.transport.measures.blocks import holds_blocks
 from isthmus.transport.measures.measure import Measure
 from isthmus.transport.measures.moments import second_moments
-from isthmus.transport.measures.neurons import INCOMING, Parts, neurons, unit_spaces
+from isthmus.transport.measures.neurons import neurons, unit_spaces
 
 FEWEST = 32
 """Different units of which a dimension or a rate is measured, at least."""
-
-
-@dataclass(frozen=True, eq=False)
-class OnData:
-    """A model and data on which it is looked at.
-
-    Args:
-        model: the architecture; it is only run, in evaluation mode.
-        batches: pairs (inputs, targets); targets are not looked at.
-        weighted: whether distances are in the metric of the data, not only dimensions.
-    """
-
-    model: nn.Module
-    batches: Sequence[Any]
-    weighted: bool = False
-
-
-_BALANCED = Balanced()
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How layers are measured.
-
-    Args:
-        parts: what atoms are made of.
-        form: how long units are before they are compared, of those that have scales; None leaves
-            them as they are.
-        estimator: of the intrinsic dimension.
-        repetitions: of the samples whose rate is fitted; 0 leaves the rate out.
-        level: of all intervals.
-    """
-
-    parts: Parts = INCOMING
-    form: Form | None = _BALANCED
-    estimator: Estimator = NEAREST
-    repetitions: int = 5
-    level: float = 0.95
-
 
 MEASURING = Measuring()
 
