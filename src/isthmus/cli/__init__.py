@@ -17,6 +17,7 @@ from isthmus.cli import (
     merge,
     recheck,
     slice,
+    transport,
 )
 from isthmus.cli.app import app
 
@@ -32,6 +33,7 @@ for _verb in (
     certify.certify,
     components.components,
     merge.merge,
+    transport.transport,
     recheck.recheck,
     slice.slice,
 ):

@@ -1,0 +1,1 @@
+"""The dimension of a cloud of neurons: effective (trace ratio) and intrinsic, with intervals."""

@@ -1,0 +1,1 @@
+"""Optimal transport between measures: exact, entropic, sliced; each with what it proves."""

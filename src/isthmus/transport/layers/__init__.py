@@ -1,0 +1,1 @@
+"""Two models layer by layer: distances, dimensions, rates."""
