@@ -1,0 +1,172 @@
+"""Two networks on data: the bounds of their gap, and the gap itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from isthmus.algebra import Symmetry
+from isthmus.discovery.program import Program
+from isthmus.ground import BadInput, Result, check
+from isthmus.landscape import Line, Loss, barrier
+from isthmus.landscape.running import (
+    evaluation_mode,
+    pair,
+    place,
+    run,
+    shape_text,
+    weights_for,
+)
+from isthmus.transport.bounds.gaps import Pairs
+from isthmus.transport.bounds.losses import ConvexLoss
+from isthmus.transport.bounds.network import UnitNetwork, unit_network
+
+NAMES = (
+    "Lipschitz, on the hull",
+    "Lipschitz, by pairs",
+    "smooth, on the hull",
+    "smooth, by pairs",
+    "products, by pairs",
+)
+"""The bounds, as `isthmus.transport.bounds.gaps` derives them."""
+
+ROUNDING = 1e-8
+"""Relative room for what is not counted: the scale of the sum, outputs of the ends."""
+
+_ENTRIES = 2**20
+"""Units times inputs that are looked at together."""
+
+
+@final
+@dataclass(frozen=True)
+class Gap(Result):
+    """How far outputs on a line are from the mix of those of its ends: largest over t.
+
+    Attributes:
+        mean: Over the inputs.
+        worst: Of the inputs.
+        barrier: How far the loss rises above its chord.
+    """
+
+    mean: float
+    worst: float
+    barrier: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:10.4g} {self.worst:10.4g} {self.barrier:10.4g}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A batch in float64: as the model takes it, its targets, as units read it; both outputs."""
+
+    inputs: Any
+    targets: Any
+    x: Tensor
+    ends: tuple[Tensor, Tensor]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Two networks of one hidden layer on data."""
+
+    loss: Loss
+    network: UnitNetwork
+    batches: tuple[Seen, ...]
+
+    @classmethod
+    def of(
+        cls, loss: Loss, a: Mapping[str, Tensor], b: Mapping[str, Tensor], symmetry: Symmetry
+    ) -> Study:
+        """Read the data. Raises as `mean_field_bound`."""
+        for params in (a, b):
+            symmetry.check(params)
+            check(params, params, source="the params")
+        known: dict[str, tuple[UnitNetwork, Program]] = {}
+        batches = []
+        with evaluation_mode(loss.model):
+            for index, batch in enumerate(loss.batches):
+                inputs, targets = pair(batch, index)
+                wide, *goals = (_wide(tree) for tree in (inputs, targets))
+                shape = shape_text(inputs)
+                if not len(targets):
+                    continue
+                if shape not in known:
+                    known[shape] = unit_network(symmetry, loss.model, a, inputs)
+                network, program = known[shape]
+                network.require_alike(a, b)
+                ends = outputs(loss, a, wide), outputs(loss, b, wide)
+                batches.append(Seen(wide, goals[0], network.inputs(program, a, wide), ends))
+        if not batches:
+            raise BadInput("no samples to bound the gap on", "give at least one batch")
+        return cls(loss, next(iter(known.values()))[0], tuple(batches))
+
+    def bounds(self, pairs: Pairs, convex: ConvexLoss) -> tuple[dict[str, Gap], float, float]:
+        """The finite bounds by name, and both constants of the hull: the largest of all inputs."""
+        gaps, rises, constants = [], [], []
+        for batch in self.batches:
+            convex.require(self.loss.criterion, *batch.ends, batch.targets)
+            rows = list(self._rows(pairs, batch.x))
+            gaps.append(torch.cat([found for found, _ in rows], 1) * (1 + ROUNDING))
+            constants += [found for _, found in rows]
+            rises.append([convex.rise(gap, *batch.ends, batch.targets) for gap in gaps[-1]])
+        lipschitz, curvature = torch.cat(constants, 1).amax(1).tolist()
+        found = {
+            name: _gap(torch.cat([one[k] for one in gaps]), torch.cat([one[k] for one in rises]))
+            for k, name in enumerate(NAMES)
+        }
+        known = {name: gap for name, gap in found.items() if math.isfinite(gap.worst)}
+        return known, lipschitz, curvature
+
+    def _rows(self, pairs: Pairs, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """For some inputs at a time: bounds (5, n) and constants of the hull (2, n)."""
+        d = pairs.distances
+        for part in torch.split(x, max(1, _ENTRIES // len(d))):
+            a, b = (self.network.seen(side, part) for side in (pairs.a, pairs.b))
+            hull = pairs.hull(a, b)
+            lipschitz, smooth, products = pairs.segments(a, b)
+            whole = hull[0] * d.mean() / 2, hull[1] * d.square().mean() / 8
+            yield (
+                torch.stack([whole[0], lipschitz, whole[1], smooth, products]),
+                torch.stack(hull),
+            )
+
+    def measured(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor], points: int) -> Gap:
+        """The gap on the line from ``a`` to ``b``, from the model itself, in float64.
+
+        ``b`` computes what the second of the study's networks does.
+        """
+        line = Line(_wide(a), _wide(b))
+        worst = []
+        for batch in self.batches:
+            gaps = [
+                outputs(self.loss, line(t), batch.inputs) - torch.lerp(*batch.ends, t)
+                for t in (k / (points - 1) for k in range(points))
+            ]
+            worst.append(torch.stack([torch.linalg.vector_norm(g, dim=1) for g in gaps]).amax(0))
+        found = torch.cat(worst)
+        height = barrier(replace(self.loss, dtype=torch.float64), line, points).height
+        return Gap(float(found.mean()), float(found.max()), height)
+
+
+def outputs(loss: Loss, params: Mapping[str, Tensor], inputs: Any) -> Tensor:
+    """What the model gives, in float64."""
+    weights = weights_for(loss.model, params, torch.float64)
+    with torch.no_grad(), evaluation_mode(loss.model):
+        found: Tensor = run(loss.model, weights, inputs)
+    return found
+
+
+def _gap(rows: Tensor, rises: Tensor) -> Gap:
+    return Gap(float(rows.mean()), float(rows.max()), float(rises.mean()))
+
+
+def _wide(tree: Any) -> Any:
+    return place(tree, torch.device("cpu"), torch.float64)
