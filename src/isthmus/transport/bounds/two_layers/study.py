@@ -22,9 +22,9 @@ from isthmus.landscape.running import (
     shape_text,
     weights_for,
 )
-from isthmus.transport.bounds.gaps import Pairs
-from isthmus.transport.bounds.losses import ConvexLoss
-from isthmus.transport.bounds.network import UnitNetwork, unit_network
+from isthmus.transport.bounds.two_layers.gaps import Pairs
+from isthmus.transport.bounds.two_layers.losses import ConvexLoss
+from isthmus.transport.bounds.two_layers.network import UnitNetwork, unit_network
 
 NAMES = (
     "Lipschitz, on the hull",
@@ -33,7 +33,7 @@ NAMES = (
     "smooth, by pairs",
     "products, by pairs",
 )
-"""The bounds, as `isthmus.transport.bounds.gaps` derives them."""
+"""The bounds, as `isthmus.transport.bounds.two_layers.gaps` derives them."""
 
 ROUNDING = 1e-8
 """Relative room for what is not counted: the scale of the sum, outputs of the ends."""

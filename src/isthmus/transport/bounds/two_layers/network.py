@@ -21,7 +21,7 @@ from isthmus.discovery.program import Program, Ref
 from isthmus.ground import BadInput, Params, UnknownOperator, check
 from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.running import Inputs, tensors
-from isthmus.transport.bounds.activations import IDENTITY, Activation, activation
+from isthmus.transport.bounds.two_layers.activations import IDENTITY, Activation, activation
 
 ELSEWHERE = "for other networks use residual_bound (ReLU, layer by layer) or certify"
 """Where a bound for other networks is."""
@@ -216,7 +216,8 @@ def _places(
             "them, one that reads them, and at most one bias",
             ELSEWHERE,
         )
-    return writing[0], reading[0], biases[0] if biases else None
+    # A gauge may have moved a bias elsewhere: the operator still adds it.
+    return writing[0], reading[0], biases[0] if biases else writing[0].bias
 
 
 def _plain(one: Contraction) -> bool:

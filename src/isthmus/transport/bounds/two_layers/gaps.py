@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from isthmus.landscape.enclosures.rounding import room
-from isthmus.transport.bounds.activations import Activation, Extremes
-from isthmus.transport.bounds.network import Seen, Units
+from isthmus.transport.bounds.two_layers.activations import Activation, Extremes
+from isthmus.transport.bounds.two_layers.network import Seen, Units
 
 
 @final

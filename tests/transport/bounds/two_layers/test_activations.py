@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from isthmus.ground import UnknownOperator
-from isthmus.transport.bounds.activations import IDENTITY, activation
+from isthmus.transport.bounds.two_layers.activations import IDENTITY, activation
 
 EVERY = [
     *((name, {}) for name in ("relu", "relu6", "abs", "exp", "square", "tanh", "sigmoid", "silu")),

@@ -19,11 +19,11 @@ from isthmus.algebra import Symmetry
 from isthmus.ground import BadInput, Certificate, Result, Verdict
 from isthmus.ground.assignment import assignment
 from isthmus.landscape import Line, Loss
-from isthmus.transport.bounds.activations import Activation
-from isthmus.transport.bounds.gaps import Pairs
-from isthmus.transport.bounds.losses import ConvexLoss, LipschitzLoss
-from isthmus.transport.bounds.network import UnitNetwork, Units
-from isthmus.transport.bounds.study import Gap, Study
+from isthmus.transport.bounds.two_layers.activations import Activation
+from isthmus.transport.bounds.two_layers.gaps import Pairs
+from isthmus.transport.bounds.two_layers.losses import ConvexLoss, LipschitzLoss
+from isthmus.transport.bounds.two_layers.network import UnitNetwork, Units
+from isthmus.transport.bounds.two_layers.study import Gap, Study
 
 
 @final
@@ -48,6 +48,7 @@ class MeanFieldBound(Result):
         certificate: The smallest bound, proved.
         order: (N,), int64: unit k of the one is matched with unit ``order[k]`` of the other.
         line: Between the matched networks.
+        pairs: The matched units.
     """
 
     width: int
@@ -66,6 +67,7 @@ class MeanFieldBound(Result):
     certificate: Certificate
     order: Tensor = field(metadata={"json": False})
     line: Line = field(metadata={"json": False})
+    pairs: Pairs = field(metadata={"json": False})
 
     def __str__(self) -> str:
         form = {1.0: "mean", float(self.width): "sum"}.get(round(self.scale, 9))
@@ -127,7 +129,7 @@ def mean_field_bound(
     _check(power, outgoing, points)
     study = Study.of(loss, a, b, symmetry)
     network, knows = study.network, convex or LipschitzLoss()
-    pairs, order = _matched(network.units(a), network.units(b), network, power, outgoing)
+    pairs, order = matched(network.units(a), network.units(b), network, power, outgoing)
     moved = network.permuted(b, order)
     bounds, lipschitz, curvature = study.bounds(pairs, knows)
     measured = study.measured(a, moved, points)
@@ -149,10 +151,11 @@ def mean_field_bound(
         certificate=_certificate(bounds, measured, knows),
         order=order,
         line=Line(dict(a), moved),
+        pairs=pairs,
     )
 
 
-def _matched(
+def matched(
     a: Units, b: Units, network: UnitNetwork, power: float, outgoing: float | None
 ) -> tuple[Pairs, Tensor]:
     """The pairs of least cost, and which unit of ``b`` each of ``a`` has."""

@@ -120,9 +120,15 @@ def test_the_constants_hold_and_are_nearly_reached_on_the_hull():
                 for k in range(3)]  # fmt: skip
         gradients.append(float(first.detach().norm(dim=1).max()))
         seconds.append(float(torch.linalg.matrix_norm(torch.stack(rows, 1), 2).max()))
-    print(max(gradients), found.lipschitz, max(seconds), found.curvature)
     assert max(gradients) <= found.lipschitz <= 1.6 * max(gradients)
     assert max(seconds) <= found.curvature <= 3 * max(seconds)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_products_are_sharp_where_nothing_bends(bias):
+    found = bounded(case(0, "identity", bias=bias))
+    assert found.bounds["products, by pairs"].worst == pytest.approx(found.measured.worst, rel=1e-6)
+    assert found.measured.worst > 0.01
 
 
 @pytest.mark.parametrize("name", CORNERED)
