@@ -26,6 +26,7 @@ NAMES = (
     "full_size",
     "zoo",
     "orbit_curves",
+    "mean_field",
 )
 
 

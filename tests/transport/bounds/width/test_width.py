@@ -136,7 +136,7 @@ def test_two_laws_are_seen():
 def test_corners_leave_the_lipschitz_bound():
     found = bounded(64, name="relu", power=1.0)
     assert width_for(0.01, found).order == 1
-    with pytest.raises(BadInput, match="no smooth bound: relu has a corner at 0.*give order 1"):
+    with pytest.raises(BadInput, match="fails: relu has a corner at 0.*give order 1"):
         width_for(0.01, found, order=2)
 
 

@@ -19,11 +19,12 @@ from isthmus.algebra import Symmetry
 from isthmus.ground import BadInput, Certificate, Result, Verdict
 from isthmus.ground.assignment import assignment
 from isthmus.landscape import Line, Loss
-from isthmus.transport.bounds.two_layers.activations import Activation
 from isthmus.transport.bounds.two_layers.gaps import Pairs
 from isthmus.transport.bounds.two_layers.losses import ConvexLoss, LipschitzLoss
 from isthmus.transport.bounds.two_layers.network import UnitNetwork, Units
-from isthmus.transport.bounds.two_layers.study import Gap, Study
+from isthmus.transport.bounds.two_layers.study import Gap, Study, wide
+
+THEOREM = "after Theorem 3.1 of Ferbach et al. (2024), in numbers for two given networks:"
 
 
 @final
@@ -44,10 +45,11 @@ class MeanFieldBound(Result):
         bounds: By name: on the hull and by pairs, Lipschitz and smooth; and the sharpest.
         measured: The same of the line, at sampled t.
         unmatched: So without the permutation.
-        refused: Hypotheses that fail, and what does not follow.
+        hypotheses: What the bounds rest on: what holds, what fails, what is taken as given.
         certificate: The smallest bound, proved.
+        each: (inputs,), the smallest bound of every input's gap.
         order: (N,), int64: unit k of the one is matched with unit ``order[k]`` of the other.
-        line: Between the matched networks.
+        line: Between the matched networks, in float64.
         pairs: The matched units.
     """
 
@@ -63,8 +65,9 @@ class MeanFieldBound(Result):
     bounds: Mapping[str, Gap]
     measured: Gap
     unmatched: Gap
-    refused: tuple[str, ...]
+    hypotheses: tuple[str, ...]
     certificate: Certificate
+    each: Tensor = field(metadata={"json": False})
     order: Tensor = field(metadata={"json": False})
     line: Line = field(metadata={"json": False})
     pairs: Pairs = field(metadata={"json": False})
@@ -80,12 +83,13 @@ class MeanFieldBound(Result):
         width = max(map(len, rows))
         title = f"  {'gap of the outputs':<{width}} {'mean':>10} {'worst':>10} {'barrier':>10}"
         lines = [f"  {name:<{width}} {gap}" for name, gap in rows.items()]
-        return "\n".join([head, title, *lines, *(f"  {why}" for why in self.refused)])
+        return "\n".join(
+            [head, title, *lines, f"  {THEOREM}", *(f"  {h}" for h in self.hypotheses)]
+        )
 
     def at(self, t: float) -> float:
         """A bound of the mean gap at one t: every bound is 4 t (1 - t) times that at 1/2."""
-        least = min((gap.mean for gap in self.bounds.values()), default=math.inf)
-        return 4 * t * (1 - t) * least
+        return 4 * t * (1 - t) * float(self.each.mean())
 
 
 def mean_field_bound(
@@ -127,11 +131,12 @@ def mean_field_bound(
         NotFinite: One of them holds NaN or infinity.
     """
     _check(power, outgoing, points)
+    a, b = wide(a), wide(b)
     study = Study.of(loss, a, b, symmetry)
     network, knows = study.network, convex or LipschitzLoss()
     pairs, order = matched(network.units(a), network.units(b), network, power, outgoing)
     moved = network.permuted(b, order)
-    bounds, lipschitz, curvature = study.bounds(pairs, knows)
+    bounds = study.bounds(pairs, knows)
     measured = study.measured(a, moved, points)
     distances = pairs.distances
     return MeanFieldBound(
@@ -142,15 +147,16 @@ def mean_field_bound(
         power=power,
         first=float(distances.mean()),
         second=float(distances.square().mean().sqrt()),
-        lipschitz=lipschitz,
-        curvature=curvature,
-        bounds=bounds,
+        lipschitz=bounds.lipschitz,
+        curvature=bounds.curvature,
+        bounds=bounds.gaps,
         measured=measured,
         unmatched=study.measured(a, b, points),
-        refused=_refused(network.activation, curvature),
-        certificate=_certificate(bounds, measured, knows),
+        hypotheses=_hypotheses(network, bounds.curvature, knows),
+        certificate=_certificate(bounds.gaps, measured, knows),
+        each=bounds.each,
         order=order,
-        line=Line(dict(a), moved),
+        line=Line(a, moved),
         pairs=pairs,
     )
 
@@ -171,11 +177,19 @@ def matched(
     return Pairs(a, b[order], outgoing, network.activation), order
 
 
-def _refused(activation: Activation, curvature: float) -> tuple[str, ...]:
-    if math.isfinite(curvature):
-        return ()
-    where = f"a corner at {activation.corner(-math.inf, math.inf):.4g}, between what units take"
-    return (f"no smooth bound: {activation.name} has {where}: there it has no second derivative",)
+def _hypotheses(network: UnitNetwork, curvature: float, convex: ConvexLoss) -> tuple[str, ...]:
+    name, corner = network.activation.name, network.activation.corner(-math.inf, math.inf)
+    smooth = f"holds: {name} is twice differentiable where they reach"
+    if not math.isfinite(curvature):
+        smooth = (
+            f"fails: {name} has a corner at {corner:.4g} between them, so no smooth bound holds"
+        )
+    return (
+        f"holds: the outputs are a sum over units of {network.space!r}, as the model computes it",
+        f"holds: {name} is Lipschitz between what units take",
+        smooth,
+        f"given: the criterion is {convex}; the ends do not refute it",
+    )
 
 
 def _certificate(bounds: Mapping[str, Gap], measured: Gap, convex: ConvexLoss) -> Certificate:

@@ -272,36 +272,43 @@ def _scale(
     inputs: Inputs,
     pre: str,
 ) -> float:
-    """What the sum over units is multiplied with; the recognised form is checked on the way."""
+    """What the sum over units is multiplied with, from units drawn at random.
+
+    The recognised form is compared with what the program computes on the way.
+    """
     (output,) = program.outputs[:1]
-    reader = found.reading.weight
+    reader, x = found.reading.weight, found.inputs(program, params, inputs)
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(params[reader].shape, generator=generator, dtype=torch.float64)
-    whole, bare = ({**params, reader: r} for r in (drawn, torch.zeros_like(drawn)))
-    values = _values(program, whole, inputs, found.writing.source, pre, output)
+    drawn = {
+        name: torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
+        for name in (found.writing.weight, found.bias, reader)
+        if name is not None
+    }
+    drawn[found.writing.weight] /= 1 + float(torch.linalg.vector_norm(x, dim=1).max())
+    whole = {**params, **drawn}
+    values = _values(program, whole, inputs, pre, output)
+    bare = {**whole, reader: torch.zeros_like(drawn[reader])}
+    moved = values[output] - _values(program, bare, inputs, output)[output]
     units = found.units(whole)
-    seen = found.seen(units, found.writing.inputs(values[found.writing.source]))
-    _require(seen.pre, values[pre], "a unit's input", seen.error.max())
-    found.activation.require(seen.pre)
-    sums = found.activation(seen.pre) @ units.readers
-    rest = _values(program, bare, inputs, output)[output]
-    moved = values[output] - rest
+    before = found.seen(units, x).pre
+    _require(before, values[pre], "a unit's input")
+    sums = found.activation(before) @ units.readers
     if moved.shape != sums.shape:
         raise UnknownOperator(
-            f"the model gives shape {tuple(values[output].shape)}, expected {tuple(sums.shape)}: "
-            "a vector of outputs for each input",
+            f"the model gives shape {tuple(moved.shape)}, expected {tuple(sums.shape)}: a vector "
+            "of outputs for each input",
             ELSEWHERE,
         )
     scale = float((moved * sums).sum() / sums.square().sum())
-    _require(scale * sums, moved, "the sum over units", moved.abs().max())
-    return scale
+    _require(scale * sums, moved, "the sum over units")
+    exact = (1.0, 1 / found.width)
+    return next((s for s in exact if abs(scale - s) < _TOLERANCE * s), scale)
 
 
-def _require(recognised: Tensor, computed: Tensor, what: str, size: Tensor) -> None:
-    shape = computed.shape
-    same = shape == recognised.shape
+def _require(recognised: Tensor, computed: Tensor, what: str) -> None:
+    same = computed.shape == recognised.shape
     wrong = float((recognised - computed).abs().max()) if same else float("inf")
-    if not wrong <= _TOLERANCE * (1 + float(size) + float(computed.abs().max())):
+    if not wrong <= _TOLERANCE * float(computed.abs().max()):
         raise BadInput(
             f"{what} is not what it was recognised to be: it differs by {wrong:.3g}",
             "write the model as linear, activation, linear",

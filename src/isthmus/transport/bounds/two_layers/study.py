@@ -63,6 +63,24 @@ class Gap(Result):
 
 @final
 @dataclass(frozen=True, eq=False)
+class Bounds:
+    """Bounds of the gap.
+
+    Attributes:
+        gaps: The finite ones, by name.
+        each: (inputs,), the smallest of every input.
+        lipschitz: Lip of the hull, the largest of all inputs.
+        curvature: H, so.
+    """
+
+    gaps: dict[str, Gap]
+    each: Tensor
+    lipschitz: float
+    curvature: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Seen:
     """A batch in float64: as the model takes it, its targets, as units read it; both outputs."""
 
@@ -94,7 +112,7 @@ class Study:
         with evaluation_mode(loss.model):
             for index, batch in enumerate(loss.batches):
                 inputs, targets = pair(batch, index)
-                wide, *goals = (_wide(tree) for tree in (inputs, targets))
+                given, goals = wide(inputs), wide(targets)
                 shape = shape_text(inputs)
                 if not len(targets):
                     continue
@@ -102,14 +120,14 @@ class Study:
                     known[shape] = unit_network(symmetry, loss.model, a, inputs)
                 network, program = known[shape]
                 network.require_alike(a, b)
-                ends = outputs(loss, a, wide), outputs(loss, b, wide)
-                batches.append(Seen(wide, goals[0], network.inputs(program, a, wide), ends))
+                ends = outputs(loss, a, given), outputs(loss, b, given)
+                batches.append(Seen(given, goals, network.inputs(program, a, given), ends))
         if not batches:
             raise BadInput("no samples to bound the gap on", "give at least one batch")
         return cls(loss, next(iter(known.values()))[0], tuple(batches))
 
-    def bounds(self, pairs: Pairs, convex: ConvexLoss) -> tuple[dict[str, Gap], float, float]:
-        """The finite bounds by name, and both constants of the hull: the largest of all inputs."""
+    def bounds(self, pairs: Pairs, convex: ConvexLoss) -> Bounds:
+        """All bounds, of all inputs."""
         gaps, rises, constants = [], [], []
         for batch in self.batches:
             convex.require(self.loss.criterion, *batch.ends, batch.targets)
@@ -118,12 +136,13 @@ class Study:
             constants += [found for _, found in rows]
             rises.append([convex.rise(gap, *batch.ends, batch.targets) for gap in gaps[-1]])
         lipschitz, curvature = torch.cat(constants, 1).amax(1).tolist()
+        every = torch.cat(gaps, 1)
         found = {
-            name: _gap(torch.cat([one[k] for one in gaps]), torch.cat([one[k] for one in rises]))
-            for k, name in enumerate(NAMES)
+            name: Gap(float(gap.mean()), float(gap.max()), float(torch.cat(rise).mean()))
+            for name, gap, rise in zip(NAMES, every, zip(*rises, strict=True), strict=True)
         }
         known = {name: gap for name, gap in found.items() if math.isfinite(gap.worst)}
-        return known, lipschitz, curvature
+        return Bounds(known, every.amin(0), lipschitz, curvature)
 
     def _rows(self, pairs: Pairs, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """For some inputs at a time: bounds (5, n) and constants of the hull (2, n)."""
@@ -132,7 +151,8 @@ class Study:
             a, b = (self.network.seen(side, part) for side in (pairs.a, pairs.b))
             hull = pairs.hull(a, b)
             lipschitz, smooth, products = pairs.segments(a, b)
-            whole = hull[0] * d.mean() / 2, hull[1] * d.square().mean() / 8
+            square = d.square().mean() / 8
+            whole = hull[0] * d.mean() / 2, hull[1] * square if square > 0 else 0 * lipschitz
             yield (
                 torch.stack([whole[0], lipschitz, whole[1], smooth, products]),
                 torch.stack(hull),
@@ -143,7 +163,7 @@ class Study:
 
         ``b`` computes what the second of the study's networks does.
         """
-        line = Line(_wide(a), _wide(b))
+        line = Line(wide(a), wide(b))
         worst = []
         for batch in self.batches:
             gaps = [
@@ -164,9 +184,6 @@ def outputs(loss: Loss, params: Mapping[str, Tensor], inputs: Any) -> Tensor:
     return found
 
 
-def _gap(rows: Tensor, rises: Tensor) -> Gap:
-    return Gap(float(rows.mean()), float(rows.max()), float(rises.mean()))
-
-
-def _wide(tree: Any) -> Any:
+def wide(tree: Any) -> Any:
+    """Tensors on the processor, the floating-point ones in float64."""
     return place(tree, torch.device("cpu"), torch.float64)

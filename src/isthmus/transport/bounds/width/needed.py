@@ -145,7 +145,8 @@ def _family(found: MeanFieldBound, order: int | None) -> tuple[int, tuple[str, .
         raise BadInput(f"order is {order}, expected 1 or 2", "give 1 for W₁, 2 for W₂")
     chosen = order or (2 if names[2] in found.bounds else 1)
     if names[chosen] not in found.bounds:
-        raise BadInput("; ".join(found.refused), "give order 1, the Lipschitz bound")
+        wrong = [text for text in found.hypotheses if text.startswith("fails: ")]
+        raise BadInput("; ".join(wrong), "give order 1, the Lipschitz bound")
     pairs = names[chosen].replace("on the hull", "by pairs")
     return chosen, (names[chosen], pairs, "products, by pairs")
 
@@ -185,7 +186,7 @@ def _distances(
 
 
 def _cost(a: Tensor, b: Tensor, power: int) -> float:
-    far = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") ** power
+    far = torch.cdist(a, b) ** power
     return float(far[torch.arange(len(a)), assignment(far)].mean())
 
 

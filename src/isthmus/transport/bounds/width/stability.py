@@ -24,7 +24,7 @@ from isthmus.ground import BadInput, Certificate, Params, Result, Verdict
 from isthmus.landscape import Loss
 from isthmus.transport.bounds.two_layers.losses import ConvexLoss
 from isthmus.transport.bounds.two_layers.mean_field import matched, mean_field_bound
-from isthmus.transport.bounds.two_layers.study import Study
+from isthmus.transport.bounds.two_layers.study import Study, wide
 from isthmus.transport.bounds.width.fits import Range, falling
 
 Drawn: TypeAlias = "tuple[Loss, Params, Params, Symmetry]"
@@ -74,6 +74,7 @@ def dropout_stability(
     """
     if tries < 1:
         raise BadInput(f"tries is {tries}, expected at least 1", "give a positive number")
+    params = wide(params)
     study = Study.of(loss, params, params, symmetry)
     network = study.network
     if network.width % 2:
