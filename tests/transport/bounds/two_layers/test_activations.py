@@ -49,13 +49,14 @@ def test_nothing_inside_an_interval_exceeds_its_extremes(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), [e for e in EVERY if e[0] not in ("sin", "cos")])
-def test_slopes_and_bends_are_reached(name, options):
+def test_sizes_slopes_and_bends_are_reached(name, options):
     # As far as samples tell; where a corner lies inside, bends are infinite.
     one = activation(name, options)
     low, high = torch.tensor([-3.0, 0.25, -0.75]).double(), torch.tensor([2.5, 1.5, -0.25]).double()
     share = torch.linspace(0, 1, 20001, dtype=torch.float64)
-    _, first, second = derivatives(one, low[:, None] + share * (high - low)[:, None])
+    value, first, second = derivatives(one, low[:, None] + share * (high - low)[:, None])
     found = one.over(low, high)
+    assert torch.allclose(found.size, value.abs().amax(1), rtol=1e-3, atol=1e-12)
     assert torch.allclose(found.steepest, first.abs().amax(1), rtol=1e-3, atol=1e-12)
     smooth = found.bend.isfinite()
     assert torch.allclose(found.bend[smooth], second.abs().amax(1)[smooth], rtol=1e-3, atol=1e-12)

@@ -167,6 +167,7 @@ def test_the_distances_are_those_of_transport(power):
 def test_the_constants_hold_and_are_nearly_reached_on_the_hull():
     # Finite differences of a tanh(w·x + b) at random convex combinations of the units.
     one = case(1, "tanh", (1, 4, 1), criterion=nn.MSELoss())
+    one.a["down.weight"][0, 1] *= 5  # so that the longest reader is far from the others
     found = bounded(one, outgoing=1.0, convex=SquaredLoss())
     units = torch.cat([torch.cat([p["up.weight"], p["up.bias"][:, None], p["down.weight"].mT], 1)
                        for p in (one.a, one.b)])  # fmt: skip
@@ -190,6 +191,24 @@ def test_products_are_sharp_where_nothing_bends(bias):
     found = bounded(case(0, "identity", bias=bias))
     assert found.bounds["products, by pairs"].worst == pytest.approx(found.measured.worst, rel=1e-6)
     assert found.measured.worst > 0.01
+
+
+@pytest.mark.parametrize(("name", "gap"), [("relu", 1 / 2), ("abs", 1.0), ("square", 1.0)])
+def test_products_are_sharp_where_one_unit_bends(name, gap):
+    # One unit, read alike, that takes 1 in the one network and -1 in the other.
+    model, symmetry = built((1, 1, 1), name, True, False)
+    loss = Loss(model, [(torch.ones(1, 1).double(), torch.zeros(1, 1).double())], nn.MSELoss())
+    a, b = ({"up.weight": torch.tensor([[w]]).double(), "down.weight": torch.ones(1, 1).double()}
+            for w in (1.0, -1.0))  # fmt: skip
+    found = mean_field_bound(loss, a, b, symmetry, convex=SquaredLoss(), outgoing=1.0)
+    assert found.measured.worst == pytest.approx(gap)
+    assert found.bounds["products, by pairs"].worst == pytest.approx(gap, rel=1e-6)
+    # By hand: Lip is √2 and the units are 2 apart; H is the eigenvalue of [[0, 2], [2, 2]].
+    assert found.bounds["Lipschitz, by pairs"].worst == pytest.approx(
+        {"relu": math.sqrt(2), "abs": math.sqrt(2), "square": math.sqrt(5)}[name], rel=1e-6
+    )
+    if name == "square":
+        assert found.curvature == pytest.approx(1 + math.sqrt(5), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", CORNERED)

@@ -31,6 +31,7 @@ class Power:
 
     exponent: float
     logarithms: int = 0
+    order: float = 2.0
 
 
 def sphere(width, seed, name="tanh", dimension=5, apart=0.0):
@@ -144,6 +145,11 @@ def test_wrong_arguments_are_refused(found):
     for options, words in (
         ({"error": 0.0}, "error is 0.0, expected a positive number"),
         ({"error": 1.0, "order": 3}, "order is 3, expected 1 or 2; give 1 for W₁"),
+        (
+            {"error": 1.0, "order": 1, "law": Power(0.4)},
+            "order is 1 and the law is of W_2, expected",
+        ),
+        ({"error": 1.0, "law": Power(0.4, order=3.0)}, "order is None and the law is of W_3"),
         ({"error": 1.0, "sizes": (8, 512)}, "distances at 8, 512 of 512 units"),
         ({"error": 1.0, "repetitions": 1}, "repetitions is 1, expected at least 2"),
     ):

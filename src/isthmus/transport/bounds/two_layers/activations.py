@@ -44,13 +44,13 @@ class Activation:
     Attributes:
         name: The operator's.
         curve: Its derivatives, and where they turn.
-        most: A bound of its absolute value everywhere.
+        turns: Where it changes between rising and falling; None for a wave between -1 and 1.
         stops: Above this the operator is another function than the curve.
     """
 
     name: str
     curve: Smooth | Bent
-    most: float = math.inf
+    turns: tuple[float, ...] | None = ()
     stops: float = math.inf
 
     def __call__(self, z: Tensor) -> Tensor:
@@ -66,13 +66,24 @@ class Activation:
             least, most = _range(curve, low, high, 1)
             below, above = _range(curve, low, high, 2)
             bend = torch.maximum(below.abs(), above.abs())
-        size = _size(self.curve.value(low), self.curve.value(high), least, most, high - low)
         return Extremes(
-            _up(size).clamp(max=self.most),
+            _up(self._size(low, high)),
             _up(torch.maximum(least.abs(), most.abs())),
             _up((most - least).clamp(min=0)),
             _up(bend),
         )
+
+    def _size(self, low: Tensor, high: Tensor) -> Tensor:
+        """The largest absolute value: at the ends, or where the function turns."""
+        if self.turns is None:
+            return torch.ones_like(low)
+        size = torch.maximum(self(low).abs(), self(high).abs())
+        for turn in self.turns:
+            inside = (low <= turn + 1e-9) & (high >= turn - 1e-9)
+            size = torch.where(
+                inside, size.clamp(min=float(self(low.new_tensor(turn)).abs())), size
+            )
+        return size
 
     def require(self, z: Tensor) -> None:
         """Raise BadInput where the operator is no longer the curve."""
@@ -128,34 +139,21 @@ def _slopes(curve: Bent, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Ten
     return least, most, torch.where(cornered, math.inf, 0.0).to(low)
 
 
-def _size(start: Tensor, stop: Tensor, least: Tensor, most: Tensor, width: Tensor) -> Tensor:
-    """The largest absolute value between two ends, for slopes from ``least`` to ``most``.
-
-    Where slopes have both signs, the lines of extreme slope through both ends meet at the edges.
-    """
-    ends = torch.maximum(start.abs(), stop.abs())
-    both = (least < 0) & (most > 0)
-    spread = torch.where(both, most - least, 1.0)
-    top = (most * stop - least * start - most * least * width) / spread
-    bottom = (most * start - least * stop + most * least * width) / spread
-    return torch.where(both, torch.maximum(torch.maximum(top.abs(), bottom.abs()), ends), ends)
-
-
 _PLAIN: Mapping[str, Activation] = {
     one.name: one
     for one in (
         Activation("relu", functions.RELU),
-        Activation("relu6", Bent(F.relu6, (0.0, 6.0)), most=6.0),
-        Activation("abs", functions.ABSOLUTE),
+        Activation("relu6", Bent(F.relu6, (0.0, 6.0))),
+        Activation("abs", functions.ABSOLUTE, (0.0,)),
         Activation("exp", functions.EXP),
-        Activation("square", functions.SQUARE),
-        Activation("tanh", functions.TANH, most=1.0),
-        Activation("sigmoid", functions.SIGMOID, most=1.0),
-        Activation("silu", functions.SILU),
-        Activation("erf", functions.ERF, most=1.0),
-        Activation("atan", functions.ATAN, most=math.pi / 2),
-        Activation("sin", functions.SINE, most=1.0),
-        Activation("cos", functions.COSINE, most=1.0),
+        Activation("square", functions.SQUARE, (0.0,)),
+        Activation("tanh", functions.TANH),
+        Activation("sigmoid", functions.SIGMOID),
+        Activation("silu", functions.SILU, (-1.278464542761074,)),
+        Activation("erf", functions.ERF),
+        Activation("atan", functions.ATAN),
+        Activation("sin", functions.SINE, None),
+        Activation("cos", functions.COSINE, None),
     )
 }
 
@@ -174,17 +172,17 @@ def activation(name: str, options: Mapping[str, Any]) -> Activation:
     match name, options:
         case "leaky_relu", {"negative_slope": slope}:
             return Activation(name, Bent(lambda z: F.leaky_relu(z, slope), (0.0,)))
-        case "gelu", {"approximate": how}:
-            return Activation(name, functions.GELU_TANH if how == "tanh" else functions.GELU)
+        case "gelu", {"approximate": "none"}:
+            return Activation(name, functions.GELU, (-0.7517915246935645,))
+        case "gelu", {"approximate": "tanh"}:
+            return Activation(name, functions.GELU_TANH, (-0.7524614220710163,))
         case "softplus", {"beta": 1 | 1.0, "threshold": threshold}:
             return Activation(name, functions.SOFTPLUS, stops=float(threshold))
         case "elu", {"alpha": 1 | 1.0, "scale": 1 | 1.0, "input_scale": 1 | 1.0}:
             return Activation(name, functions.ELU)
         case "hardtanh", {"min_val": low, "max_val": high}:
             edges = (float(low), float(high))
-            return Activation(
-                name, Bent(lambda z: F.hardtanh(z, *edges), edges), max(map(abs, edges))
-            )
+            return Activation(name, Bent(lambda z: F.hardtanh(z, *edges), edges))
         case "pow", {"exponent": 2 | 2.0}:
             return _PLAIN["square"]
     shown = ", ".join(f"{k}={v}" for k, v in options.items() if isinstance(v, int | float | str))

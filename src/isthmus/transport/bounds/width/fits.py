@@ -18,11 +18,16 @@ Floats = NDArray[np.float64]
 
 
 class Law(Protocol):
-    """How distances fall: like ``N^-exponent (log N)^logarithms``; `RateLaw` is one."""
+    """How W_p^p falls: like ``N^-exponent (log N)^logarithms``; `RateLaw` is one."""
+
+    @property
+    def order(self) -> float:
+        """p."""
+        ...
 
     @property
     def exponent(self) -> float:
-        """Of the distance to the power that is measured: W₁, or W₂²."""
+        """The power of 1 / N."""
         ...
 
     @property

@@ -96,7 +96,8 @@ def width_for(
             loss (√2 for cross-entropy).
         found: The bounds of two networks.
         law: Of the exponent of W_p^p, as ``RateLaw(dimension, order)``; None takes the fitted one.
-        order: p: 1 for the Lipschitz bound, 2 for the smooth one; None takes 2 where it holds.
+        order: p: 1 for the Lipschitz bound, 2 for the smooth one; None takes that of the law, or 2
+            where the smooth bound holds.
         sizes: Numbers of units at which distances are measured, at most half the width; None takes
             halves of halves.
         repetitions: Random parts of each size.
@@ -107,7 +108,7 @@ def width_for(
     """
     if not 0 < error < math.inf:
         raise BadInput(f"error is {error}, expected a positive number", "give one")
-    power, names = _family(found, order)
+    power, names = _family(found, law, order)
     steps = _sizes(found.width, sizes, repetitions)
     rows = tuple(side.rows(found.outgoing) for side in (found.pairs.a, found.pairs.b))
     generator = torch.Generator().manual_seed(seed)
@@ -138,12 +139,17 @@ def width_for(
     )
 
 
-def _family(found: MeanFieldBound, order: int | None) -> tuple[int, tuple[str, ...]]:
+def _family(
+    found: MeanFieldBound, law: Law | None, order: int | None
+) -> tuple[int, tuple[str, ...]]:
     """p, and the bounds by W_p^p that hold."""
     names = {1: "Lipschitz, on the hull", 2: "smooth, on the hull"}
-    if order is not None and order not in names:
-        raise BadInput(f"order is {order}, expected 1 or 2", "give 1 for W₁, 2 for W₂")
-    chosen = order or (2 if names[2] in found.bounds else 1)
+    usual = 2 if names[2] in found.bounds else 1
+    wanted = law.order if law else (order or usual)
+    if wanted not in names or order not in (None, wanted):
+        of = f" and the law is of W_{law.order:g}" if law else ""
+        raise BadInput(f"order is {order}{of}, expected 1 or 2", "give 1 for W₁, 2 for W₂")
+    chosen = int(wanted)
     if names[chosen] not in found.bounds:
         wrong = [text for text in found.hypotheses if text.startswith("fails: ")]
         raise BadInput("; ".join(wrong), "give order 1, the Lipschitz bound")
