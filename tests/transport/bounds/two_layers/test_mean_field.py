@@ -372,6 +372,50 @@ def test_other_networks_are_refused_by_name(model, words):
         refusal(model)
 
 
+class Scalar(nn.Module):
+    """One number for each input, no vector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(3, 6), nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.down(torch.tanh(self.up(x))).squeeze(-1)
+
+
+def test_numbers_for_outputs_are_refused():
+    words = r"the model gives shape \(4,\), expected \(4, 1\): a vector of outputs for each input"
+    with pytest.raises(UnknownOperator, match=words):
+        refusal(Scalar())
+
+
+def test_numbers_beyond_floats_prove_nothing():
+    one = case(0, "square", spread=1e120)
+    found = bounded(one, convex=LipschitzLoss(math.inf))
+    assert found.scale == 1
+    assert found.certificate.verdict is Verdict.UNKNOWN
+    assert not found.bounds
+
+
+def test_a_large_bias_of_the_outputs_hides_no_unit():
+    one = case(0)
+    large = one._replace(**{k: {**getattr(one, k), "down.bias": torch.full((2,), 1e9).double()}
+                            for k in ("a", "b")})  # fmt: skip
+    assert bounded(large).scale == 1
+    assert bounded(large).each.tolist() == pytest.approx(bounded(one).each.tolist())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_relu_is_recognised_on_one_input(seed):
+    one = case(seed, "relu", (1, 1, 1), bias=False, samples=2, criterion=nn.MSELoss())
+    assert bounded(one, convex=SquaredLoss()).scale == 1
+    zero = Loss(
+        one.loss.model, [(torch.zeros(1, 1).double(), torch.zeros(1, 1).double())], nn.MSELoss()
+    )
+    with pytest.raises(BadInput, match="give inputs that are felt"):
+        bounded(one._replace(loss=zero))
+
+
 def test_what_is_computed_otherwise_than_recognised_is_refused():
     with pytest.raises(BadInput, match="a unit's input is not what it was recognised to be"):
         refusal(Shifted())

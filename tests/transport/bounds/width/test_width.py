@@ -141,6 +141,13 @@ def test_corners_leave_the_lipschitz_bound():
         width_for(0.01, found, order=2)
 
 
+def test_a_copy_says_nothing_of_widths():
+    loss, a, _, symmetry = sphere(64, 0)
+    copy = mean_field_bound(loss, a, a, symmetry, convex=SquaredLoss())
+    with pytest.raises(BadInput, match="the networks are equal but for a permutation: no gap"):
+        width_for(1e-3, copy)
+
+
 def test_wrong_arguments_are_refused(found):
     for options, words in (
         ({"error": 0.0}, "error is 0.0, expected a positive number"),

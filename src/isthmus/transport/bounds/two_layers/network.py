@@ -28,6 +28,8 @@ ELSEWHERE = "for other networks use residual_bound (ReLU, layer by layer) or cer
 
 _SILENT = frozenset({"dropout", "clone", "contiguous", "alias", "detach", "identity"})
 _TOLERANCE = 1e-9
+_DRAWS = 8
+"""Of units; one whose inputs are all negative says nothing of ReLU."""
 
 
 @final
@@ -146,7 +148,8 @@ def unit_network(
 ) -> tuple[UnitNetwork, Program]:
     """Recognise a network with one hidden space of units; the program is for inputs of this shape.
 
-    What is recognised is compared with what the model computes, at ``params``.
+    What is recognised is compared with what the model computes on them, to nine digits, for units
+    drawn at random.
 
     Raises:
         UnknownOperator: It has another number of hidden spaces, or its units are written, bent or
@@ -233,15 +236,15 @@ def _activation(
         op = program.makers[name]
         if op is writing.op or op.target == "add":
             break
-        (first, *rest) = (v for v in op.arguments.items())
+        (_, taken), *options = op.arguments.items()
         target = op.target.removesuffix("_")
         if target not in _SILENT:
             if bend is not IDENTITY:
                 raise UnknownOperator(f"units go through {target} and {bend.name}", ELSEWHERE)
-            bend = activation(target, dict(rest))
-        if not isinstance(first[1], Ref):
+            bend = activation(target, dict(options))
+        if not isinstance(taken, Ref):
             break
-        name = first[1].name
+        name = taken.name
     return bend, name
 
 
@@ -279,20 +282,17 @@ def _scale(
     (output,) = program.outputs[:1]
     reader, x = found.reading.weight, found.inputs(program, params, inputs)
     generator = torch.Generator().manual_seed(0)
-    drawn = {
-        name: torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
-        for name in (found.writing.weight, found.bias, reader)
-        if name is not None
-    }
-    drawn[found.writing.weight] /= 1 + float(torch.linalg.vector_norm(x, dim=1).max())
-    whole = {**params, **drawn}
-    values = _values(program, whole, inputs, pre, output)
-    bare = {**whole, reader: torch.zeros_like(drawn[reader])}
-    moved = values[output] - _values(program, bare, inputs, output)[output]
-    units = found.units(whole)
-    before = found.seen(units, x).pre
-    _require(before, values[pre], "a unit's input")
-    sums = found.activation(before) @ units.readers
+    for _ in range(_DRAWS):
+        whole = _drawn(found, params, x, generator)
+        values = _values(program, whole, inputs, pre, output)
+        bare = {**whole, reader: torch.zeros_like(whole[reader])}
+        moved = values[output] - _values(program, bare, inputs, output)[output]
+        units = found.units(whole)
+        before = found.seen(units, x).pre
+        _require(before, values[pre], "a unit's input")
+        sums = found.activation(before) @ units.readers
+        if bool(sums.any()):
+            break
     if moved.shape != sums.shape:
         raise UnknownOperator(
             f"the model gives shape {tuple(moved.shape)}, expected {tuple(sums.shape)}: a vector "
@@ -305,11 +305,27 @@ def _scale(
     return next((s for s in exact if abs(scale - s) < _TOLERANCE * s), scale)
 
 
+def _drawn(
+    found: UnitNetwork, params: Mapping[str, Tensor], x: Tensor, generator: torch.Generator
+) -> Params:
+    """Random units, their inputs of about one; nothing added to the outputs; the rest as it is."""
+    names = found.writing.weight, found.bias, found.reading.weight
+    out = {
+        name: tensor if name in found.others else torch.zeros_like(tensor, dtype=torch.float64)
+        for name, tensor in params.items()
+    }
+    for name in (name for name in names if name is not None):
+        out[name] = torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
+    out[found.writing.weight] /= 1 + float(torch.linalg.vector_norm(x, dim=1).max())
+    return out
+
+
 def _require(recognised: Tensor, computed: Tensor, what: str) -> None:
     same = computed.shape == recognised.shape
     wrong = float((recognised - computed).abs().max()) if same else float("inf")
-    if not wrong <= _TOLERANCE * float(computed.abs().max()):
+    size = float(computed.abs().max())
+    if not (wrong <= _TOLERANCE * size and size > 0):
         raise BadInput(
-            f"{what} is not what it was recognised to be: it differs by {wrong:.3g}",
-            "write the model as linear, activation, linear",
+            f"{what} is not what it was recognised to be: it differs by {wrong:.3g} of {size:.3g}",
+            "write the model as linear, activation, linear, and give inputs that are felt",
         )

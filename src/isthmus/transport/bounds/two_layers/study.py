@@ -81,7 +81,7 @@ class Bounds:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Batch:
     """A batch in float64: as the model takes it, its targets, as units read it; both outputs."""
 
     inputs: Any
@@ -97,7 +97,7 @@ class Study:
 
     loss: Loss
     network: UnitNetwork
-    batches: tuple[Seen, ...]
+    batches: tuple[Batch, ...]
 
     @classmethod
     def of(
@@ -121,7 +121,7 @@ class Study:
                 network, program = known[shape]
                 network.require_alike(a, b)
                 ends = outputs(loss, a, given), outputs(loss, b, given)
-                batches.append(Seen(given, goals, network.inputs(program, a, given), ends))
+                batches.append(Batch(given, goals, network.inputs(program, a, given), ends))
         if not batches:
             raise BadInput("no samples to bound the gap on", "give at least one batch")
         return cls(loss, next(iter(known.values()))[0], tuple(batches))
@@ -136,7 +136,7 @@ class Study:
             constants += [found for _, found in rows]
             rises.append([convex.rise(gap, *batch.ends, batch.targets) for gap in gaps[-1]])
         lipschitz, curvature = torch.cat(constants, 1).amax(1).tolist()
-        every = torch.cat(gaps, 1)
+        every = torch.cat(gaps, 1).nan_to_num(nan=math.inf, posinf=math.inf)
         found = {
             name: Gap(float(gap.mean()), float(gap.max()), float(torch.cat(rise).mean()))
             for name, gap, rise in zip(NAMES, every, zip(*rises, strict=True), strict=True)

@@ -89,7 +89,9 @@ def width_for(
     """The width at which a bound of the outputs' gap, and the gap itself, would be an error.
 
     Nothing about other widths is proved: the constants of the bound, the law of the units and the
-    exponent are taken to be the same there. The interval is that of the random parts.
+    exponent are taken to be the same there, and the sharpest bound and the measured gap to fall as
+    the distance does, where the measured one often falls faster. The interval is that of the random
+    parts, which are of the same two networks.
 
     Args:
         error: Of the outputs, in the mean over the inputs; for a barrier, over the constant of the
@@ -104,10 +106,13 @@ def width_for(
         seed: Of the parts.
 
     Raises:
-        BadInput: The error is not positive, there are too few units, or the bound does not hold.
+        BadInput: The error is not positive, there are too few units, the bound does not hold, or
+            the networks are equal.
     """
     if not 0 < error < math.inf:
         raise BadInput(f"error is {error}, expected a positive number", "give one")
+    if not found.first > 0:
+        raise BadInput("the networks are equal but for a permutation: no gap", "use two runs")
     power, names = _family(found, law, order)
     steps = _sizes(found.width, sizes, repetitions)
     rows = tuple(side.rows(found.outgoing) for side in (found.pairs.a, found.pairs.b))
@@ -116,12 +121,12 @@ def width_for(
     draws = resampled(across, seed)
     slopes, heights = fitted(steps, draws, law)
     free = slopes if law is None else fitted(steps, draws)[0]
-    here = found.pairs.distances.pow(power).mean()
+    here = float(found.pairs.distances.pow(power).mean())
     gaps = {name: found.bounds[name].mean for name in names} | {"measured": found.measured.mean}
     logarithms = law.logarithms if law else 0
     needed = {}
     for name, gap in gaps.items():
-        wanted = math.log(error / gap * float(here)) if gap else math.inf
+        wanted = math.log(error / gap * here) if gap else math.inf
         needed[name] = interval(
             [_solve(e, h, logarithms, wanted) for e, h in zip(slopes, heights, strict=True)]
         )
