@@ -27,6 +27,7 @@ NAMES = (
     "zoo",
     "orbit_curves",
     "dynamics",
+    "mean_field",
 )
 
 

@@ -1,0 +1,1 @@
+"""How wide deep networks must be: a recursion in numbers too large for floats."""

@@ -1,0 +1,1 @@
+"""Networks with one hidden space of units: the mean-field bounds of a pair."""

@@ -1,0 +1,1 @@
+"""How gaps fall with the width: fits, the width an error needs, dropout stability."""
