@@ -15,6 +15,7 @@ from isthmus.cli import (
     distance,
     merge,
     recheck,
+    reproduce,
 )
 from isthmus.cli.app import app
 
@@ -30,6 +31,7 @@ for _verb in (
     certify.certify,
     merge.merge,
     recheck.recheck,
+    reproduce.reproduce,
 ):
     app.command()(_verb)
 
