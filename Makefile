@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REPORT ?= demo-report
+REPRODUCED ?= reproduced
 # The stamp is named by the content of what it depends on, so a fresh date on a file reinstalls nothing.
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help install demo test test-all coverage lint format bench zoo clean
+.PHONY: help install demo test test-all coverage lint format bench zoo reproduce clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1  \2/p' Makefile
@@ -51,6 +52,9 @@ bench: install ## run the benchmarks
 zoo: install ## write docs/zoo.md: every model of the zoo, its group, the checks, the times
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks zoo --write docs/zoo.md
 
+reproduce: install ## run what the papers claim, at quick scale; what is done is not done again
+	OMP_NUM_THREADS=1 $(BIN)/isthmus reproduce all -o $(REPRODUCED)
+
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(REPORT) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(REPORT) $(REPRODUCED) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

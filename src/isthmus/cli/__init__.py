@@ -18,6 +18,7 @@ from isthmus.cli import (
     recheck,
     slice,
     transport,
+    reproduce,
 )
 from isthmus.cli.app import app
 
@@ -36,6 +37,7 @@ for _verb in (
     transport.transport,
     recheck.recheck,
     slice.slice,
+    reproduce.reproduce,
 ):
     app.command()(_verb)
 

@@ -71,9 +71,10 @@ def test_another_seed_or_scale_is_refused_and_force_begins_anew(experiment, tmp_
 
 def test_a_folder_of_other_files_is_refused(experiment, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputExists, match=r"holds files that are no experiment's"):
-        experiment.run("smoke", folder=tmp_path)
-    experiment.run("smoke", folder=tmp_path, force=True)
+    for force in (False, True):
+        with pytest.raises(OutputExists, match=r"holds files that are no experiment's"):
+            experiment.run("smoke", folder=tmp_path, force=force)
+    assert len(list(tmp_path.iterdir())) == 1
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

@@ -53,10 +53,10 @@ class Bench:
         Args:
             folder: Where; made if it is not there.
             mark: What tells the experiment from others, plain data; its ``seed`` is the bench's.
-            force: Begin anew where the folder holds something else.
+            force: Begin anew where the folder holds another experiment.
 
         Raises:
-            OutputExists: The folder holds files that are no experiment's, and ``force`` is false.
+            OutputExists: The folder holds files that are no experiment's.
             BadInput: It holds another experiment, and ``force`` is false.
             CannotWrite: The system refuses.
         """
@@ -64,10 +64,9 @@ class Bench:
         place = folder / MARK
         held = place.read_text("utf-8") if place.is_file() else None
         if held != text:
-            if held is None and folder.exists() and any(folder.iterdir()) and not force:
+            if held is None and folder.exists() and any(folder.iterdir()):
                 raise OutputExists(
-                    f"{folder} holds files that are no experiment's",
-                    "choose another folder, or allow it with force (--force)",
+                    f"{folder} holds files that are no experiment's", "choose another folder"
                 )
             if held is not None and not force:
                 raise BadInput(

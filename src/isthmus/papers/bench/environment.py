@@ -8,13 +8,15 @@ import platform
 
 import torch
 
-PACKAGES = ("isthmus", "torch", "numpy", "scipy", "safetensors", "POT", "gudhi", "lapx")
+import isthmus
+
+PACKAGES = ("torch", "numpy", "scipy", "safetensors", "POT", "gudhi", "lapx")
 """Those whose versions may change a number."""
 
 
 def environment() -> dict[str, str]:
     """Facts by name: versions of all that is installed of `PACKAGES`, Python, the machine."""
-    facts = {}
+    facts = {"isthmus": isthmus.__version__}
     for name in PACKAGES:
         try:
             facts[name] = importlib.metadata.version(name)

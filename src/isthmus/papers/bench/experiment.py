@@ -70,7 +70,7 @@ class Experiment(Generic[Settings, Found]):
             workers: Processes among which independent parts are shared out; the result does not
                 depend on how many. More than one needs a program whose main module can be imported.
             tell: What progress is told to.
-            force: Begin anew where the folder holds something else.
+            force: Begin anew where the folder holds another experiment.
 
         Raises:
             BadInput: There is no such scale; ``workers`` is not positive; the folder holds an

@@ -1,0 +1,118 @@
+"""A network as layers in a row: what each is multiplied with, its second moments, its dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.algebra import Symmetry
+from isthmus.algebra.spaces import leaves
+from isthmus.discovery.probes import Probes
+from isthmus.ground import BadInput
+from isthmus.landscape.running import pair
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A matrix ``(units, inputs)``; the space of its units, and that of its inputs."""
+
+    weight: str
+    units: str | None
+    inputs: str | None
+
+
+def layers(symmetry: Symmetry) -> list[Layer]:
+    """The layers from the inputs to the outputs.
+
+    Raises:
+        BadInput: They are not in a row: some space is written or read by two matrices, or by none.
+    """
+    found: dict[str | None, Layer] = {}
+    for name, rep in symmetry.reps.items():
+        sides = [list(leaves(axis)) for axis in rep.axes]
+        if len(sides) != 2 or any(len(side) != 1 for side in sides):
+            continue
+        layer = Layer(name, sides[0][0].space, sides[1][0].space)
+        if layer.inputs in found:
+            raise BadInput(
+                f"{layer.weight} and {found[layer.inputs].weight} read the same units",
+                "one-sided matching is for networks whose layers stand in a row",
+            )
+        found[layer.inputs] = layer
+    row: list[Layer] = []
+    place: str | None = None
+    while place in found and len(row) < len(found):
+        row.append(found[place])
+        place = row[-1].units
+    if {layer.units for layer in row} - {None} != set(symmetry.spaces) or place is not None:
+        raise BadInput(
+            f"of {len(symmetry.spaces)} hidden spaces {len(row) - 1} follow from the inputs",
+            "one-sided matching is for networks whose layers stand in a row",
+        )
+    return row
+
+
+def inputs_of(
+    model: nn.Module,
+    batches: Iterable[Any],
+    symmetry: Symmetry,
+    row: list[Layer],
+    *models: Mapping[str, Tensor],
+) -> Iterator[list[tuple[Tensor, ...]]]:
+    """For each batch, what each layer takes in each model, ``(samples, inputs)`` in float64.
+
+    Raises:
+        BadInput: There are no batches.
+    """
+    probes = Probes(model, symmetry)
+    count = 0
+    for count, batch in enumerate(batches, 1):
+        given, _ = pair(batch, count - 1)
+        x = tuple(given) if isinstance(given, list) else given
+        reading = [probes.at(x).contractions[layer.weight][0] for layer in row]
+        sources = tuple(one.source for one in reading)
+        values = [probes.values(params, x, sources) for params in models]
+        yield [tuple(one.inputs(v[one.source]).double() for v in values) for one in reading]
+    if not count:
+        raise BadInput("there are no batches", "give some pairs (inputs, targets)")
+
+
+def second_moments(
+    model: nn.Module,
+    batches: Iterable[Any],
+    symmetry: Symmetry,
+    row: list[Layer],
+    params: Mapping[str, Tensor],
+) -> list[Tensor]:
+    """``E[x xᵀ]`` of what each layer takes, not centred (mathematics.md 2.5)."""
+    sums: list[Tensor] = []
+    samples = 0
+    for seen in inputs_of(model, batches, symmetry, row, params):
+        products = [x.mT @ x for (x,) in seen]
+        sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
+        samples += len(seen[0][0])
+    return [total / samples for total in sums]
+
+
+def dimension(matrix: Tensor) -> float:
+    """``tr(S)² / tr(S²)``: between 1 and the rank of S (mathematics.md 2.7)."""
+    wide = matrix.double()
+    return float(wide.trace() ** 2 / wide.square().sum())
+
+
+def dimensions(params: Mapping[str, Tensor], row: list[Layer], moments: list[Tensor]) -> Tensor:
+    """The dimension of every hidden layer in three metrics, ``(3, hidden layers)``.
+
+    Of the weights, ``Wᵀ W``; of the weights on the data, ``W Σ Wᵀ`` with Σ of what the layer takes;
+    of the activations, Σ of what it gives.
+    """
+    found = []
+    for k, layer in enumerate(row[:-1]):
+        weight = params[layer.weight].double()
+        felt = weight @ moments[k] @ weight.mT
+        found.append([dimension(s) for s in (weight @ weight.mT, felt, moments[k + 1])])
+    return torch.tensor(found, dtype=torch.float64).mT.contiguous()
