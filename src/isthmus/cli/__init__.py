@@ -16,9 +16,9 @@ from isthmus.cli import (
     distance,
     merge,
     recheck,
+    reproduce,
     slice,
     transport,
-    reproduce,
 )
 from isthmus.cli.app import app
 

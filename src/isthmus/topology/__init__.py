@@ -1,16 +1,5 @@
 """Topology: the shape of the set of minima: its components, their paths, what joins them."""
 
-from isthmus.topology.connection import MinimaConnection as MinimaConnection
-from isthmus.topology.connection import Route as Route
-from isthmus.topology.connection import connect_minima as connect_minima
-from isthmus.topology.counts import ComponentCount as ComponentCount
-from isthmus.topology.counts import partition_components as partition_components
-from isthmus.topology.counts import product_components as product_components
-from isthmus.topology.linear.minimum import LinearMinimum as LinearMinimum
-from isthmus.topology.linear.recognition import linear_layers as linear_layers
-from isthmus.topology.orbits.group import group_components as group_components
-from isthmus.topology.orbits.orbit import orbit_components as orbit_components
-from isthmus.topology.residual.minimum import ResidualMinimum as ResidualMinimum
 from isthmus.topology.census import AbstractConnector as AbstractConnector
 from isthmus.topology.census import Aligned as Aligned
 from isthmus.topology.census import Bent as Bent
@@ -24,9 +13,20 @@ from isthmus.topology.census import SameOrbit as SameOrbit
 from isthmus.topology.census import Straight as Straight
 from isthmus.topology.census import Terrain as Terrain
 from isthmus.topology.census import components as components
+from isthmus.topology.connection import MinimaConnection as MinimaConnection
+from isthmus.topology.connection import Route as Route
+from isthmus.topology.connection import connect_minima as connect_minima
+from isthmus.topology.counts import ComponentCount as ComponentCount
+from isthmus.topology.counts import partition_components as partition_components
+from isthmus.topology.counts import product_components as product_components
+from isthmus.topology.linear.minimum import LinearMinimum as LinearMinimum
+from isthmus.topology.linear.recognition import linear_layers as linear_layers
 from isthmus.topology.merging_tree import MergeTree as MergeTree
 from isthmus.topology.merging_tree import merge_tree as merge_tree
+from isthmus.topology.orbits.group import group_components as group_components
+from isthmus.topology.orbits.orbit import orbit_components as orbit_components
 from isthmus.topology.persistence import persistence as persistence
+from isthmus.topology.residual.minimum import ResidualMinimum as ResidualMinimum
 from isthmus.topology.sampling import filter_direction as filter_direction
 from isthmus.topology.sampling import take_slice as take_slice
 from isthmus.topology.sheets import Sheets as Sheets

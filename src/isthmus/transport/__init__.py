@@ -1,5 +1,20 @@
 """Transport: the neurons of a layer as a measure; distances, rates, dimension, width."""
 
+from isthmus.transport.bounds import DropoutStability as DropoutStability
+from isthmus.transport.bounds import EffectiveWidths as EffectiveWidths
+from isthmus.transport.bounds import LipschitzLoss as LipschitzLoss
+from isthmus.transport.bounds import MeanFieldBound as MeanFieldBound
+from isthmus.transport.bounds import SquaredLoss as SquaredLoss
+from isthmus.transport.bounds import WidthNeeded as WidthNeeded
+from isthmus.transport.bounds import WidthRates as WidthRates
+from isthmus.transport.bounds import WidthRecursion as WidthRecursion
+from isthmus.transport.bounds import dropout_stability as dropout_stability
+from isthmus.transport.bounds import entezari_error as entezari_error
+from isthmus.transport.bounds import matching_floor as matching_floor
+from isthmus.transport.bounds import mean_field_bound as mean_field_bound
+from isthmus.transport.bounds import propagated_error as propagated_error
+from isthmus.transport.bounds import width_for as width_for
+from isthmus.transport.bounds import width_rates as width_rates
 from isthmus.transport.dimension.effective import effective_dimension as effective_dimension
 from isthmus.transport.dimension.intrinsic import LevinaBickel as LevinaBickel
 from isthmus.transport.dimension.intrinsic import TwoNearest as TwoNearest
@@ -28,18 +43,3 @@ from isthmus.transport.measures.neurons import Parts as Parts
 from isthmus.transport.measures.neurons import neurons as neurons
 from isthmus.transport.measures.neurons import unit_spaces as unit_spaces
 from isthmus.transport.rates import RateLaw as RateLaw
-from isthmus.transport.bounds import DropoutStability as DropoutStability
-from isthmus.transport.bounds import EffectiveWidths as EffectiveWidths
-from isthmus.transport.bounds import LipschitzLoss as LipschitzLoss
-from isthmus.transport.bounds import MeanFieldBound as MeanFieldBound
-from isthmus.transport.bounds import SquaredLoss as SquaredLoss
-from isthmus.transport.bounds import WidthNeeded as WidthNeeded
-from isthmus.transport.bounds import WidthRates as WidthRates
-from isthmus.transport.bounds import WidthRecursion as WidthRecursion
-from isthmus.transport.bounds import dropout_stability as dropout_stability
-from isthmus.transport.bounds import entezari_error as entezari_error
-from isthmus.transport.bounds import matching_floor as matching_floor
-from isthmus.transport.bounds import mean_field_bound as mean_field_bound
-from isthmus.transport.bounds import propagated_error as propagated_error
-from isthmus.transport.bounds import width_for as width_for
-from isthmus.transport.bounds import width_rates as width_rates

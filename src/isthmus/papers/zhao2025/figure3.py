@@ -236,8 +236,8 @@ def _curves(bench: Bench, settings: Settings) -> Params:
         model = network((n, h, m), nn.LeakyReLU(SLOPE), generator)
         first, second = _weights(descended(model, x, y, settings.steps, 0.01))
         a = _leaky(first @ x.mT)
-        maps = (AsPrinted(), Anchored())
-        moved.append([float((f(second, a, a) - second).norm() / second.norm()) for f in maps])
+        readers = (AsPrinted()(second, a, a), Anchored()(second, a, a))
+        moved.append([float((one - second).norm() / second.norm()) for one in readers])
         directions = [normal(generator, h, h) / h**0.5 for _ in range(settings.curves)]
         losses.append(
             torch.stack(
@@ -268,8 +268,9 @@ def _losses(
     for t in torch.linspace(0, 1, points, dtype=torch.float64):
         hidden = torch.linalg.matrix_exp(t * direction) @ first
         after = _leaky(hidden @ x.mT)
-        for row, refit in enumerate((AsPrinted(), Anchored())):
-            rows[row].append((refit(second, a, after) @ after - y.mT).square().sum())
+        readers = (AsPrinted()(second, a, after), Anchored()(second, a, after))
+        for row, reader in zip(rows, readers, strict=False):
+            row.append((reader @ after - y.mT).square().sum())
         v, u = (torch.lerp(one, two, t) for one, two in zip(*ends, strict=True))
         rows[2].append((u @ _leaky(v @ x.mT) - y.mT).square().sum())
     return torch.stack([torch.stack(row) for row in rows]) / y.square().sum()

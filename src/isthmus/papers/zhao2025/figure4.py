@@ -134,7 +134,6 @@ def perform(bench: Bench, settings: Settings) -> Growth:
     x = normal(generator, settings.samples, settings.widths[0])
     y = normal(generator, settings.samples, settings.widths[-1])
     model = network(settings.widths, nn.LeakyReLU(SLOPE), generator)
-    assert isinstance(model, nn.Sequential)
 
     def trained() -> Params:
         return params_of(solved(descended(model, x, y, settings.steps, 0.005), x, y))

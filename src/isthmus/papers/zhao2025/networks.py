@@ -17,7 +17,9 @@ def normal(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def network(widths: Sequence[int], activation: nn.Module, generator: torch.Generator) -> nn.Module:
+def network(
+    widths: Sequence[int], activation: nn.Module, generator: torch.Generator
+) -> nn.Sequential:
     """``W_l σ(... σ(W_1 x))``: no biases, weights normal with variance 1 / inputs."""
     layers: list[nn.Module] = []
     for n, m in pairwise(widths):
@@ -33,7 +35,7 @@ def square(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square().sum()
 
 
-def descended(model: nn.Module, x: Tensor, y: Tensor, steps: int, rate: float) -> nn.Module:
+def descended(model: nn.Sequential, x: Tensor, y: Tensor, steps: int, rate: float) -> nn.Sequential:
     """Trained by that many steps of descent with momentum, each on all samples (rows of x)."""
     optimiser = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
     with torch.enable_grad():
