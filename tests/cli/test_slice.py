@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 
 from isthmus.ground import save
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 pytest.importorskip("PIL")
 
@@ -111,3 +118,31 @@ def test_what_exists_is_not_replaced_unasked(files, run):
     assert ran.code == 2
     assert "exists already" in ran.errors[0]
     assert (out / "slice.html").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (dist.is_available() and dist.is_gloo_available()), reason="torch has no gloo"
+)
+def test_under_torchrun_one_process_writes_what_one_alone_finds(files, run):
+    alone = run(*words(files, "--json", "-", models=[files.a]))
+    assert alone.code == 0, alone.err
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = [str(word) for word in words(files, "--json", "-", "--force", models=[files.a])]
+    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+    ran = subprocess.run(
+        [sys.executable, *start, "-m", "isthmus.cli", *given],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found, expected = (
+        json.loads(one)["test"]["surface"]["losses"] for one in (ran.stdout, alone.out)
+    )
+    for row, other in zip(found, expected, strict=True):
+        assert row == pytest.approx(other, abs=1e-6)
+    kept = json.loads((files.folder / "out" / "result.json").read_text())
+    assert kept["surface"]["losses"] == found

@@ -39,7 +39,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput, Params
-from isthmus.landscape import Loss
+from isthmus.landscape import Loss, ranks
 from isthmus.report.measuring import criterion, has_statistics
 from isthmus.report.topology import require_pillow, stages, write_slice
 from isthmus.testing.datasets import batches
@@ -85,7 +85,8 @@ def slice(
 ) -> Outcome:
     """Map the loss on a plane through checkpoints: components and loops of {loss ≤ level}.
 
-    Where there are fewer than three, random directions from A take their place.
+    Where there are fewer than three, random directions from A take their place. Under torchrun,
+    the processes share the samples.
     """
     require_pillow()
     claim(output, force=force, folder=True)
@@ -101,12 +102,12 @@ def slice(
     wanted = has_statistics(module) if repair is None else repair is Repair.STATISTICS
     train = list(batches(dataset.x_train, dataset.y_train, batch_size))
     test = list(batches(dataset.x_test, dataset.y_test, batch_size))
-    with screen.progress("slice") as step:
+    with ranks() as processes, screen.progress("slice") as step:
         if align:
             step("aligning", 0, steps * steps)
             models.append(_aligned(models, module, example_for(example, dataset), seed))
         surface = take_slice(
-            Loss(module, train if split is Split.TRAIN else test, criterion, {}),
+            Loss(module, train if split is Split.TRAIN else test, criterion, {}, ranks=processes),
             models,
             steps=steps,
             margin=margin,
@@ -116,7 +117,8 @@ def slice(
             progress=partial(step, "the loss on the plane"),
         )
         found = sublevels(surface, diagonal)
-        write_slice(found, output, names, force=force, inputs=checkpoints)
+        if processes.first:
+            write_slice(found, output, names, force=force, inputs=checkpoints)
     passes = _passes(found, names)
     _show(found, passes)
     screen.say(f"wrote {output}; open {output / 'slice.html'}")

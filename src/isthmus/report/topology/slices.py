@@ -32,6 +32,9 @@ _HEAD, _AXIS = 46.0, 26.0
 LOW, HIGH = np.array([205.0, 211.0, 218.0]), np.array([247.0, 248.0, 249.0])
 """Greys of what is above the level: just above it, and highest."""
 
+_MARK = "#1b2430"
+"""Of what is drawn over the picture, which is light on a dark page too."""
+
 NOTE = "what is apart in the slice may be joined outside it"
 
 
@@ -164,12 +167,12 @@ def _panel(
         yield Words(left - 7, y + 4, number(value), "soft", 11, "end")
     for leaf in main_leaves(found)[: len(COMPONENTS)]:
         x, y = across(found.minima[leaf][0]), up(found.minima[leaf][1])
-        yield Line([(x - 4, y), (x + 4, y)], "ink", 1.4)
-        yield Line([(x, y - 4), (x, y + 4)], "ink", 1.4)
+        yield Line([(x - 4, y), (x + 4, y)], _MARK, 1.4)
+        yield Line([(x, y - 4), (x, y + 4)], _MARK, 1.4)
     for name, (first, second) in zip(names, surface.corners, strict=False):
         x, y = across(first), up(second)
-        yield Dot(x, y, 3.5)
-        yield Words(x + 7, y - 6, name, size=13, bold=True, halo=True)
+        yield Dot(x, y, 3.5, _MARK, edge="#ffffff")
+        yield Words(x + 7, y - 6, name, _MARK, bold=True, halo=True)
 
 
 def _scale(values: Sequence[float], start: float, stop: float) -> Scale:

@@ -107,7 +107,7 @@ class _Pen:
         self.paper.paste(held, (round(left), round(top)), held)
 
     def words(self, words: Words) -> None:
-        """Text, with the paper around it where that is asked."""
+        """Text, with a white edge where that is asked."""
         heavy = 0.35 * self.scale if words.bold else 0.0
         if words.halo:
             self._lettered(words, "paper", heavy + 1.75 * self.scale)

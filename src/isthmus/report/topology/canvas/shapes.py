@@ -58,7 +58,7 @@ class Words:
     Attributes:
         anchor: Where of the text (x, y) is: "start", "middle" or "end", at its foot.
         upwards: Whether it runs up the page instead of across.
-        halo: Whether the paper shows around the letters, over a picture.
+        halo: Whether the letters have a white edge, over a picture.
     """
 
     x: float
@@ -177,13 +177,11 @@ def _written(shape: Shape) -> str:
 
 def _lettered(words: Words) -> str:
     more = ' font-weight="600"' if words.bold else ""
-    paint = _paint(words.colour)
     if words.halo:
-        more += ' paint-order="stroke" stroke-width="3.5"'
-        paint = f'class="{words.colour} paper-line"'
+        more += ' paint-order="stroke" stroke="#ffffff" stroke-width="3.5"'
     if words.upwards:
         more += f' transform="rotate(-90 {words.x:.1f} {words.y:.1f})"'
     return (
         f'<text x="{words.x:.1f}" y="{words.y:.1f}" font-size="{words.size:g}" '
-        f'{paint} text-anchor="{words.anchor}"{more}>{escape(words.text)}</text>'
+        f'{_paint(words.colour)} text-anchor="{words.anchor}"{more}>{escape(words.text)}</text>'
     )
