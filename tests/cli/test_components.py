@@ -127,5 +127,6 @@ def test_under_torchrun_the_pairs_are_shared_and_the_result_is_the_same(words, r
     pairs = len(json.loads(alone.out)["meetings"])
     assert len(list((folder / "pairs").iterdir())) == pairs
     assert json.loads((folder / "result.json").read_text()) == json.loads(alone.out)
+    assert (folder / "pictures" / "trees.html").exists()
     again = run(*arguments, "-o", str(folder))
     assert json.loads(again.out) == json.loads(alone.out)

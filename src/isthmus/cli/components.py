@@ -47,6 +47,7 @@ from isthmus.ground import BadInput, closest
 from isthmus.landscape import Bootstrap, Loss, Training, ranks
 from isthmus.report import short
 from isthmus.report.measuring import criterion, has_statistics
+from isthmus.report.topology import require_pillow, write_trees
 from isthmus.testing.datasets import batches
 
 _CONNECTORS = ("line", "aligned", "orbit", *CURVES)
@@ -70,7 +71,10 @@ def components(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="Keep every pair here, and go on from there."
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Keep every pair here, and go on from there; with pictures of the merge trees.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="The part of the data.")] = Split.TEST,
@@ -101,6 +105,8 @@ def components(
     Under torchrun, the processes share the pairs.
     """
     names = _names(connector)
+    if output is not None:
+        require_pillow()
     module = load_model(model)
     minima = [load_checkpoint(path, module) for path in checkpoints]
     dataset = thinned(load_data(data), samples, seed)
@@ -135,9 +141,11 @@ def components(
             ranks=processes,
             progress=partial(step, "pairs"),
         )
+        if output is not None and processes.first:
+            _draw(census, output / "pictures")
     _show(census)
     if output is not None:
-        screen.say(f"wrote {output}")
+        screen.say(f"wrote {output}; open {output / 'pictures' / 'trees.html'}")
     return Outcome(census.to_json())
 
 
@@ -189,6 +197,15 @@ def _show(census: topology.Census) -> None:
         if prediction is not None:
             screen.say(str(prediction))
     screen.say(census.drawn)
+
+
+def _draw(census: topology.Census, folder: Path) -> None:
+    """The merge trees as a page and pictures; those of the census's earlier runs are replaced."""
+    trees = {"in parameter space": census.tree}
+    if census.kept is not None:
+        trees["up to symmetry"] = census.solution_tree
+    notes = census.headline.splitlines()
+    write_trees(trees, folder, census.names, notes=notes, level=census.level, force=True)
 
 
 def _components(

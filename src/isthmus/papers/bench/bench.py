@@ -73,7 +73,7 @@ class Bench:
                     f"{folder} holds an experiment with other settings ({_apart(held, mark)})",
                     "choose another folder, or begin anew with force (--force)",
                 )
-            for name in ("steps", "trainings"):
+            for name in ("steps", "trainings") if held is not None else ():
                 shutil.rmtree(folder / name, ignore_errors=True)
             atomic_write(place, text)
         return cls(folder, int(mark["seed"]))
