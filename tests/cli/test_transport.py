@@ -84,6 +84,10 @@ def test_models_of_other_widths(wide, run):
     assert layer["sizes"] == [40, 64]
     assert layer["before"] is None
     assert "40, 64" in ran.err
+    soft = run(*words, "--model-b", f"{spec}:wider", "--epsilon", 0.05)
+    (loose,) = json.loads(soft.out)["layers"]
+    assert loose["after"][1]["bound"] <= layer["after"][1]["cost"] <= loose["after"][1]["cost"]
+    assert loose["after"][1]["solver"].startswith("Entropic(epsilon=0.05")
     assert run(*words).code == 2
 
 

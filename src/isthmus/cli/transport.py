@@ -80,6 +80,10 @@ def transport(
             "unit-norm: what goes into a unit has norm 1; asis: as they are."
         ),
     ] = Lengths.BALANCED,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Entropic plans, of this weight over the mean cost; left out, exact."),
+    ] = None,
     repetitions: Annotated[
         int,
         typer.Option(min=0, help="Samples at each width for the fitted exponent; 0 leaves it out."),
@@ -91,6 +95,8 @@ def transport(
     """Measure the layers of A and B as clouds of neurons: distances, dimensions, rates."""
     if repetitions == 1:
         raise BadInput("--repetitions 1 has no interval", "give 0, or 2 and more")
+    solver = transports.Exact() if epsilon is None else transports.Entropic(epsilon)
+    measuring = transports.Measuring(form=_FORMS[form], solver=solver, repetitions=repetitions)
     with screen.progress("transport") as step:
         step("reading the graph", 0, 3)
         one, two, group, other = _models((a, b), (model, model_b), symmetry, example, data)
@@ -102,7 +108,7 @@ def transport(
             two,
             symmetry=group,
             other=other,
-            measuring=transports.Measuring(form=_FORMS[form], repetitions=repetitions),
+            measuring=measuring,
             data=seen,
             seed=seed,
         )

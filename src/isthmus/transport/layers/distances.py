@@ -69,7 +69,7 @@ def layer_distances(
             incoming weights and biases is asked for.
         UnknownName, ShapeMismatch: parameters are not those of their symmetry.
         NotFinite: a parameter holds NaN or infinity.
-        MissingExtra: plans between different widths need POT.
+        MissingExtra: exact plans between different widths need POT.
     """
     if not unit_spaces(symmetry):
         raise BadInput("nothing is permuted in this model", "it has no layers of units to compare")
@@ -78,11 +78,9 @@ def layer_distances(
     seen = _Seen.of(data, _like(one, a), symmetry)
     metrics = seen.metrics if data is not None and data.weighted else ()
     if other is None:
-        found, words = met_by_alignment(
-            (one, two), symmetry, measuring.parts, metrics, method, seed
-        )
+        found, words = met_by_alignment((one, two), symmetry, measuring, metrics, method, seed)
     else:
-        found, words = met_by_plans((one, two), (symmetry, other), measuring.parts, metrics)
+        found, words = met_by_plans((one, two), (symmetry, other), measuring, metrics)
     layers = tuple(
         _layer(name, met, (one, symmetry), measuring, (seen, metrics), seed)
         for name, met in found.items()
@@ -128,6 +126,7 @@ def _layer(
                 halves(different),
                 dyadic(len(different)),
                 repetitions=measuring.repetitions,
+                solver=measuring.solver,
                 seed=seed,
                 level=measuring.level,
             )

@@ -10,6 +10,8 @@ from torch import nn
 
 from isthmus.alignment.forms.canonical import Balanced, Form
 from isthmus.transport.dimension.intrinsic import NEAREST, Estimator
+from isthmus.transport.distances.solvers import Solver
+from isthmus.transport.distances.wasserstein import EXACT
 from isthmus.transport.measures.neurons import INCOMING, Parts
 
 
@@ -39,6 +41,7 @@ class Measuring:
         parts: what atoms are made of.
         form: how long units are before they are compared, of those that have scales; None leaves
             them as they are.
+        solver: of distances and plans: `Exact` or `Entropic`.
         estimator: of the intrinsic dimension.
         repetitions: of the samples whose rate is fitted; 0 leaves the rate out.
         level: of all intervals.
@@ -46,6 +49,7 @@ class Measuring:
 
     parts: Parts = INCOMING
     form: Form | None = _BALANCED
+    solver: Solver = EXACT
     estimator: Estimator = NEAREST
     repetitions: int = 5
     level: float = 0.95
