@@ -101,6 +101,16 @@ def test_a_wanted_error_that_is_reached_needs_the_width_that_there_is(found):
     json.dumps(width.to_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_width_of_a_bound_of_wider_networks_is_foretold(order):
+    small, large = bounded(256), [bounded(1024, seed=seed) for seed in (3, 4)]
+    for name in {1: ("Lipschitz, by pairs",), 2: ("smooth, by pairs", "products, by pairs")}[order]:
+        error = sum(one.bounds[name].mean for one in large) / 2
+        for law in (None, Power(order / 5, order=order)):
+            width = width_for(error, small, law=law, order=order, repetitions=32)
+            assert width.needed[name].value == pytest.approx(1024, rel=0.35)
+
+
 def test_widths_are_those_of_the_exponent(found):
     one, half = (width_for(e, found, law=Power(2 / 5)).needed for e in (1e-3, 5e-4))
     for name, needed in one.items():

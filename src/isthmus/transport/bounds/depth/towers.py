@@ -16,8 +16,8 @@ class Tower:
     """``exp(exp(… exp(top)))``, ``height`` times exp; of height 0 a plain number, at least 0.
 
     Example:
-        >>> numbers = [Tower().power(math.log(10), power) for power in (math.log(1000), 0.0)]
-        >>> str(Tower(0, 3.0).power(math.log(10))), str(Tower(0, 1e6).power(math.log(10)))
+        >>> ten = math.log(10)
+        >>> str(Tower(0, 3.0).power(ten)), str(Tower(0, 1e6).power(ten))
         ('1000', 'e^2.303e+06')
     """
 

@@ -67,6 +67,7 @@ class WidthNeeded(Result):
         lines = [
             f"units for outputs within {self.error:.4g} of the mix: {fall}",
             *(f"  by {name:<{pad}}  {needed}" for name, needed in self.needed.items()),
+            "  (measured gaps often fall faster than distances: fewer units then do)",
             f"  extrapolated from {known}; proved is the bound at {self.width} units alone",
         ]
         if self.ratio > _ALIKE:
