@@ -59,7 +59,9 @@ def plain(printed: str) -> str:
         "docs/errata.md",
         "docs/merging.md",
         "docs/paths.md",
-        "docs/topology.md", "docs/training.md",
+        "docs/topology.md",
+        "docs/training.md",
+        "docs/transport.md",
     ],
 )
 def test_code_runs_and_prints_what_is_shown(
