@@ -187,14 +187,27 @@ def test_rotations_leave_room_beside_what_they_turn(rng):
 
 
 def test_what_is_not_solved_has_bounds(rng):
-    symmetry = symmetry_of(
-        {"a": GeneralLinear(2), "b": Permutation(3)}, {"w": "a ⊗ 2", "v": "b ⊗ a*"}
-    )
+    groups = {"a": GeneralLinear(2), "b": Permutation(3)}
+    symmetry = symmetry_of(groups, {"w": "a ⊗ 1", "v": "b ⊗ a*"})
     count = orbit_components(symmetry, draw(symmetry, rng))
     assert (count.log_least, count.count) == (0.0, None)
     assert count.log_most == pytest.approx(math.log(12))
     assert "1 to 12 components of the orbit" in str(count)
     assert "UNKNOWN: a, b: no element but 1 leaves the params in place" in str(count)
+
+
+def test_what_has_full_rank_holds_its_space_still(rng):
+    groups = {"a": GeneralLinear(2), "b": Permutation(3), "c": Orthogonal(3)}
+    texts = {"w": "a ⊗ 2", "v": "b ⊗ a*", "u": "c ⊗ b*", "t": "c* ⊗ 4"}
+    symmetry = symmetry_of(groups, texts)
+    params = draw(symmetry, rng)
+    count = orbit_components(symmetry, params)
+    assert count.count == 2 * 6 * 2
+    assert "PROVED: a: no element but 1 leaves in place what it acts on alone" in str(count)
+    params["v"][1], params["u"][:, 1] = params["v"][0], params["u"][:, 0]
+    assert orbit_components(symmetry, params).count == 2 * 3 * 2
+    params["t"][:, 1:] = 0.0  # of rank 1: of c something is left to move
+    assert not orbit_components(symmetry, params).exact
 
 
 def test_apart_spaces_multiply(rng):

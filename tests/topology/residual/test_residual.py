@@ -99,8 +99,9 @@ def test_singular_weights_are_joined_too(seed, n, skip):
 
 
 def largest_gap(path: AbstractPath, pieces: int) -> float:
+    """Of the blocks; the head follows from them, and is large where they are nearly singular."""
     points = (path(k / pieces) for k in range(pieces + 1))
-    vectors = [torch.cat([x.flatten() for x in point.values()]) for point in points]
+    vectors = [torch.cat([p[n].flatten() for n in ("0.0", "0.1", "0.2")]) for p in points]
     return max(float((q - p).norm()) for p, q in itertools.pairwise(vectors))
 
 

@@ -10,14 +10,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from isthmus.ground import BadInput, matrices
-from isthmus.topology.linear.frames import frame_curve
+from isthmus.ground import matrices
+from isthmus.topology.linear.frames import determinant_sign, frame_curve
 
 Weights = list[Tensor]
 Curve = Callable[[float], Weights]
-
-EDGE = 1e-12
-"""Below this ratio of singular values the sign of a determinant is not to be trusted."""
 
 
 @final
@@ -74,20 +71,10 @@ class Fibre:
         Two points of the fibre are joined in it exactly where their labels agree.
 
         Raises:
-            BadInput: a determinant is zero to working precision: no point of the fibre.
+            BadInput: A determinant is zero to working precision.
         """
-        signs = []
-        for frame in self.frames(weights)[1:-1]:
-            if len(frame) == self.rank:
-                values = matrices.singular_values(frame)
-                if not float(values[-1]) > EDGE * float(values[0]):
-                    raise BadInput(
-                        "a product of weights is singular to working precision, which no product "
-                        "at a minimum is",
-                        "give weights at a minimum",
-                    )
-                signs.append(int(matrices.orientation(frame)))
-        return tuple(signs)
+        hidden = self.frames(weights)[1:-1]
+        return tuple(determinant_sign(frame) for frame in hidden if len(frame) == self.rank)
 
     def settled(self, weights: Sequence[Tensor]) -> Weights:
         """The same frames, with a first weight that forgets at once all that Z forgets.
@@ -104,7 +91,7 @@ class Fibre:
         Frames move by `frame_curve`, weights as straight as the frames allow.
 
         Raises:
-            Disconnected: the labels differ.
+            Disconnected: The labels differ.
         """
         pairs = list(zip(self.frames(start), self.frames(end), strict=True))
         first, last = pairs[0][0], pairs[-1][0]

@@ -9,7 +9,10 @@ from torch import Tensor
 
 from isthmus.algebra.groups import Orthogonal
 from isthmus.algebra.groups.curves import polar
-from isthmus.ground import Disconnected, matrices
+from isthmus.ground import BadInput, Disconnected, matrices
+
+EDGE = 1e-12
+"""Below this ratio of singular values the sign of a determinant is not to be trusted."""
 
 
 def frame_curve(start: Tensor, end: Tensor) -> Callable[[float], Tensor]:
@@ -41,6 +44,22 @@ def frame_curve(start: Tensor, end: Tensor) -> Callable[[float], Tensor]:
         return frame @ before @ ((1 - t) * stretch + t * wanted)
 
     return at
+
+
+def determinant_sign(square: Tensor) -> int:
+    """+1 or -1.
+
+    Raises:
+        BadInput: The matrix is singular to working precision.
+    """
+    values = matrices.singular_values(square)
+    if not float(values[-1]) > EDGE * float(values[0]):
+        raise BadInput(
+            f"a product of weights, {len(square)} × {len(square)}, is singular to working "
+            "precision: its determinant has no sign",
+            "give a minimum that is farther from where the sign changes",
+        )
+    return int(matrices.orientation(square))
 
 
 def _rotation(before: Tensor, after: Tensor) -> Tensor:

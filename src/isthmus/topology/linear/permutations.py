@@ -41,7 +41,7 @@ def permuted(weights: Sequence[Tensor], permutations: Sequence[Tensor]) -> Weigh
     """``(P_1 W_1, P_2 W_2 P_1⁻¹, …, W_L P_{L-1}⁻¹)``: the same product.
 
     Zhao et al. 2025, Proposition 5.2, has the inverses the other way round, which is for row
-    vectors; on columns it changes the product (mathematics.md 1.1, E4).
+    vectors; on columns it changes the product.
     """
     moved = list(weights)
     for layer, p in enumerate(permutations):
@@ -64,9 +64,7 @@ def signed_match(a: Sequence[Tensor], b: Sequence[Tensor], signs: Signs) -> Sign
     sizes = [math.factorial(min(len(w), 20)) for w in a[:-1]]
     small = all(x * y <= TABLE for x, y in itertools.pairwise([1, *sizes, 1]))
     found = _by_table(a, b, signs) if small else _by_turns(a, b, signs)
-    moved = permuted(b, found)
-    squared = sum(float((x - y).square().sum()) for x, y in zip(a, moved, strict=True))
-    return SignedMatch(tuple(found), squared, small)
+    return SignedMatch(tuple(found), _squared(a, permuted(b, found)), small)
 
 
 def _by_table(a: Sequence[Tensor], b: Sequence[Tensor], signs: Signs) -> list[Tensor]:
@@ -97,22 +95,33 @@ def _all(size: int, sign: int | None) -> Tensor:
 
 
 def _by_turns(a: Sequence[Tensor], b: Sequence[Tensor], signs: Signs) -> list[Tensor]:
+    """From the identity, each layer's best in turn; the signs are right after the first round."""
     found = [torch.arange(len(w)) for w in b[:-1]]
-    last, least = math.inf, math.inf
-    while last == math.inf or least < last:
-        last = least
+    least = math.inf
+    while True:
         for layer, sign in enumerate(signs):
-            others = [p if k != layer else torch.arange(len(p)) for k, p in enumerate(found)]
-            moved = permuted(b, others)
-            gain = a[layer] @ moved[layer].mT + a[layer + 1].mT @ moved[layer + 1]
-            if sign is None:
-                found[layer] = assignment(gain, maximise=True)
-            else:
-                best = parity_assignment(-gain, sign).permutation
-                rows = torch.arange(len(gain))
-                kept = sign_of(found[layer]) == sign
-                if not kept or gain[rows, best].sum() > gain[rows, found[layer]].sum():
-                    found[layer] = best
-        pairs = zip(a, permuted(b, found), strict=True)
-        least = sum(float((x - y).square().sum()) for x, y in pairs)
-    return found
+            found[layer] = _best_of_layer(a, b, found, layer, sign)
+        squared = _squared(a, permuted(b, found))
+        if squared >= least:
+            return found
+        least = squared
+
+
+def _best_of_layer(
+    a: Sequence[Tensor], b: Sequence[Tensor], found: Sequence[Tensor], layer: int, sign: int | None
+) -> Tensor:
+    """While the other layers rest; what there is stays where nothing is better."""
+    rows = torch.arange(len(found[layer]))
+    moved = permuted(b, [rows if k == layer else p for k, p in enumerate(found)])
+    gain = a[layer] @ moved[layer].mT + a[layer + 1].mT @ moved[layer + 1]
+    if sign is None:
+        best = assignment(gain, maximise=True)
+    else:
+        best = parity_assignment(-gain, sign).permutation
+    fits = sign is None or sign_of(found[layer]) == sign
+    stays = fits and gain[rows, found[layer]].sum() >= gain[rows, best].sum()
+    return found[layer] if stays else best
+
+
+def _squared(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    return sum(float((x - y).square().sum()) for x, y in zip(a, b, strict=True))

@@ -16,10 +16,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from isthmus.algebra import Block
 from isthmus.algebra.groups import FLOAT, GeneralLinear, Orthogonal
 from isthmus.ground import matrices
-from isthmus.topology.orbits.clusters import Cluster
+from isthmus.topology.orbits.clusters import Cluster, Held
 from isthmus.topology.orbits.signs import SignSystem
 
 MOST = 1500
@@ -50,13 +49,15 @@ class MatrixStabiliser:
         if kinds not in ({GeneralLinear}, {Orthogonal}) or self.cluster.families:
             return False
         unknowns = sum(space.size**2 for space in self.cluster.spaces.values())
-        return unknowns <= MOST and all(self._sides(b) is not None for b, _ in self.cluster.blocks)
+        return unknowns <= MOST and all(
+            self._sides(block) is not None for block in self.cluster.blocks
+        )
 
     @property
     def _orthogonal(self) -> bool:
         return any(isinstance(s.group, Orthogonal) for s in self.cluster.spaces.values())
 
-    def _sides(self, block: Block) -> tuple[int | None, int | None] | None:
+    def _sides(self, block: Held) -> tuple[int | None, int | None] | None:
         """The dimension that g moves and the one that h moves; None where there are more."""
         acting = [d for d, f in enumerate(block.factors) if f.space is not None]
         dual = [d for d in acting if block.factors[d].character.dual]
@@ -98,10 +99,10 @@ class MatrixStabiliser:
         """A basis of all N, ``(dimension, unknowns)``."""
         width = sum(space.size**2 for space in self.cluster.spaces.values())
         rows = [torch.zeros(0, width, dtype=FLOAT)]
-        for block, x in self.cluster.blocks:
-            rows.append(self._equations(block, x, width, turned=False))
+        for block in self.cluster.blocks:
+            rows.append(self._equations(block, width, turned=False))
             if self._orthogonal:
-                rows.append(self._equations(block, x, width, turned=True))
+                rows.append(self._equations(block, width, turned=True))
         equations = torch.cat(rows)
         upper = matrices.triangular(equations)[1]
         _, values, right = torch.linalg.svd(upper, full_matrices=True)
@@ -109,18 +110,18 @@ class MatrixStabiliser:
         basis: Tensor = right[rank:]
         return basis
 
-    def _equations(self, block: Block, x: Tensor, width: int, *, turned: bool) -> Tensor:
+    def _equations(self, block: Held, width: int, *, turned: bool) -> Tensor:
         """``N x - x N' = 0`` as a matrix; transposed where ``turned``."""
         sides = self._sides(block)
         assert sides is not None
-        out = torch.zeros(*x.shape, width, dtype=FLOAT)
+        out = torch.zeros(*block.x.shape, width, dtype=FLOAT)
         for dim, sign in zip(sides, (1.0, -1.0), strict=True):
             if dim is None:
                 continue
             name = str(block.factors[dim].space)
             size, start = self.cluster.spaces[name].size, self._starts[name]
             moved = out.movedim(dim, 0)  # (row, rest…, unknown)
-            rows = x.movedim(dim, 0)
+            rows = block.x.movedim(dim, 0)
             for i in range(size):
                 for j in range(size):
                     # g moves entry i by N[i, j] x[j]; h from the other side, by N[j, i] x[j].

@@ -20,11 +20,10 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from isthmus.algebra import Block
 from isthmus.algebra.groups import AbstractMonomial
 from isthmus.algebra.groups.base import spread
 from isthmus.algebra.spaces import Factor
-from isthmus.topology.orbits.clusters import Cluster
+from isthmus.topology.orbits.clusters import Cluster, Held
 from isthmus.topology.orbits.signs import SignSystem
 
 ALIKE = 1e-7
@@ -112,7 +111,7 @@ class MonomialStabiliser:
             return [[k] for k in range(size)]
         looks = [
             torch.where(slices == NOTHING, -1e4, slices)  # below all logarithms, and no overflow
-            for (block, _), rest in zip(self.cluster.blocks, self._rests, strict=True)
+            for block, rest in zip(self.cluster.blocks, self._rests, strict=True)
             for dim, factor in enumerate(block.factors)
             if factor.space == name
             for slices in [rest.movedim(dim, 0).reshape(size, -1).sort(1).values]
@@ -139,7 +138,7 @@ class MonomialStabiliser:
         """How each logarithm grows with each scale."""
         rows, columns, values, height = [], [], [], 0
         starts, width = self._starts("scales")
-        for (block, _), on in zip(self.cluster.blocks, there, strict=True):
+        for block, on in zip(self.cluster.blocks, there, strict=True):
             places = on.nonzero(as_tuple=True)
             for dim, factor in enumerate(block.factors):
                 for k, power in enumerate(factor.character.scales if factor.space else ()):
@@ -177,7 +176,8 @@ class MonomialStabiliser:
 
     def _equations(self, permutations: Permutations) -> Iterator[tuple[list[int], bool]]:
         starts, width = self._starts("flips")
-        for block, x in self.cluster.blocks:
+        for block in self.cluster.blocks:
+            x = block.x
             key = (_moved(block, x, permutations) * x < 0).long()  # equations as numbers
             felt = [
                 (dim, starts[str(factor.space)] + k * factor.size + torch.arange(factor.size))
@@ -193,7 +193,7 @@ class MonomialStabiliser:
 
     def _stays(self, permutations: Permutations) -> bool:
         """Whether signs and scales can undo permutations."""
-        for (block, _), rest in zip(self.cluster.blocks, self._rests, strict=True):
+        for block, rest in zip(self.cluster.blocks, self._rests, strict=True):
             if not bool(((_moved(block, rest, permutations) - rest).abs() <= ALIKE).all()):
                 return False
         try:
@@ -211,7 +211,7 @@ def _flips(factor: Factor) -> tuple[int, ...]:
     return factor.character.flips if factor.space is not None else ()
 
 
-def _moved(block: Block, x: Tensor, permutations: Permutations) -> Tensor:
+def _moved(block: Held, x: Tensor, permutations: Permutations) -> Tensor:
     for dim, factor in enumerate(block.factors):
         permutation = permutations.get(str(factor.space))
         if factor.space is not None and permutation is not None:

@@ -62,7 +62,9 @@ def orbit_components(
     for name, x in params.items():
         if not bool(x.isfinite().all()):
             raise NotFinite(f"{name} holds NaN or infinity", "give finite params")
-    found = [_of(cluster, symmetry, limit, seed) for cluster in clusters(symmetry, params)]
+    rigid, rest = clusters(symmetry, params)
+    found = [_still(symmetry, name) for name in rigid]
+    found += [_of(cluster, symmetry, limit, seed) for cluster in rest]
     factors = tuple(space_factor(symmetry, name) for name in symmetry.spaces)
     return ComponentCount(
         "the orbit",
@@ -78,6 +80,11 @@ def _left(group: float, realised: float) -> float:
     """ln of a quotient; no less than one component."""
     log = group if math.isinf(group) and not math.isinf(realised) else group - realised
     return 0.0 if math.isnan(log) or log < 1e-9 else log
+
+
+def _still(symmetry: Symmetry, name: str) -> _Found:
+    claim = f"{name}: no element but 1 leaves in place what it acts on alone, which has full rank"
+    return _Found(space_factor(symmetry, name).log, 0.0, 0.0, Certificate(claim, Verdict.PROVED))
 
 
 def _of(cluster: Cluster, symmetry: Symmetry, limit: int, seed: int) -> _Found:

@@ -10,9 +10,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from isthmus.ground import BadInput, matrices
-from isthmus.topology.linear.fibre import EDGE, Curve, Fibre, Weights, multiplied
-from isthmus.topology.linear.frames import frame_curve
+from isthmus.ground import matrices
+from isthmus.topology.linear.fibre import Curve, Fibre, Weights, multiplied
+from isthmus.topology.linear.frames import determinant_sign, frame_curve
 
 
 @final
@@ -63,15 +63,15 @@ class Block:
         """The sign of ``det M``; where more is told apart, those of ``det(W_i ⋯ W_1)``, i < k.
 
         Raises:
-            BadInput: one of them is zero to working precision.
+            BadInput: One of them is zero to working precision.
         """
-        sign = _sign(self.matrix(weights))
+        sign = determinant_sign(self.matrix(weights))
         if self.goal(sign)[1] < self.size:
             return (sign,)
         products = [torch.eye(self.size, dtype=torch.float64)]
         for weight in weights[:-1]:
             products.append(weight @ products[-1])
-        return (sign, *map(_sign, products[1:]))
+        return (sign, *map(determinant_sign, products[1:]))
 
     def curves(self, start: Sequence[Tensor], end: Sequence[Tensor]) -> list[Curve]:
         """From ``start`` to ``end``, one after the other; M can be inverted all along.
@@ -79,9 +79,9 @@ class Block:
         Both ends are brought to the goal; there the way is that of a linear network.
 
         Raises:
-            Disconnected: the labels differ.
+            Disconnected: The labels differ.
         """
-        goal, rank = self.goal(_sign(self.matrix(start)))
+        goal, rank = self.goal(determinant_sign(self.matrix(start)))
         eye = torch.eye(self.size, dtype=torch.float64)
         fibre = Fibre(eye, goal - self.skip * eye, rank)
         out, a = self._towards(start, goal, fibre)
@@ -140,14 +140,3 @@ def _straight(start: Sequence[Tensor], end: Sequence[Tensor]) -> Curve:
 
 def _reversed(curve: Curve) -> Curve:
     return lambda t: curve(1 - t)
-
-
-def _sign(matrix: Tensor) -> int:
-    values = matrices.singular_values(matrix)
-    if not float(values[-1]) > EDGE * float(values[0]):
-        raise BadInput(
-            "a matrix is singular to working precision, so that the sign of its determinant is "
-            "not known",
-            "give another minimum",
-        )
-    return int(matrices.orientation(matrix))
