@@ -58,6 +58,7 @@ def plain(printed: str) -> str:
         "ARCHITECTURE.md",
         "docs/errata.md",
         "docs/merging.md",
+        "docs/minima.md",
         "docs/paths.md",
         "docs/topology.md",
         "docs/training.md",
