@@ -134,7 +134,8 @@ def perform(bench: Bench, settings: Settings) -> Counted:
 
 def _linear(bench: Bench, settings: Settings) -> Params:
     generator = torch.Generator().manual_seed(bench.seed)
-    rows, losses = [], torch.zeros(2, dtype=torch.float64)
+    rows: list[list[int]] = []
+    losses = torch.zeros(2, dtype=torch.float64)
     for h in range(1, settings.width + 1):
         for depth in range(2, settings.depth + 1):
             bench.tell(f"{h} x {h}, {depth} layers", len(rows), settings.width * settings.depth)
@@ -145,8 +146,8 @@ def _linear(bench: Bench, settings: Settings) -> Params:
             }
             same = permuted = 0
             for _ in range(settings.pairs):
-                pair = [_drawn(generator, minimum, x, y) for _ in range(2)]
-                found = connect_minima(*pair, minimum)
+                a, b = (_drawn(generator, minimum, x, y) for _ in range(2))
+                found = connect_minima(a, b, minimum)
                 for route in found.routes:
                     worst = float(route.certificates[0].evidence["largest"])
                     if route.how in ("as they are", "units permuted"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -152,7 +153,7 @@ def perform(bench: Bench, settings: Settings) -> Curves:
     parts = []
     for k, name in enumerate(settings.networks):
         bench.tell(name, k, len(settings.networks))
-        parts.append(bench.step(f"{name}-curves", lambda name=name: _curves(bench, settings, name)))
+        parts.append(bench.step(f"{name}-curves", partial(_curves, bench, settings, name)))
     stacked = {key: torch.stack([part[key] for part in parts]) for key in parts[0]}
     return Curves(settings, **stacked)
 
@@ -195,12 +196,16 @@ def _network(
     if name == "gpt":
         context = 32
         x, y, x_test, y_test = (part.reshape(-1, part.shape[-1])[:, :context] for part in parts)
-        sizes = {"width": 32, "heads": 2, "hidden": 64, "vocabulary": 65, "positions": context}
         kept = (x[:4000], y[:4000], x_test, y_test)
-        return lambda: Gpt(nn.LayerNorm, 2, **sizes), kept, _characters
+        return partial(_gpt, context), kept, _characters
     if name == "mlp":
         return _mlp, parts, F.cross_entropy
     return _cnn, parts, F.cross_entropy
+
+
+def _gpt(context: int) -> nn.Module:
+    sizes = {"heads": 2, "hidden": 64, "vocabulary": 65}
+    return Gpt(nn.LayerNorm, 2, False, width=32, positions=context, **sizes)
 
 
 def _characters(outputs: Tensor, targets: Tensor) -> Tensor:
