@@ -54,8 +54,8 @@ class MinimaConnection(Result):
         same: Whether they are.
         labels: Of both.
         routes: As they are where ``same``; else each of the ways that lead to the component of the
-            first, if any: in a linear network units permuted (or, where there is but one, its sign
-            flipped), and units added.
+            first, if any: units permuted (or, where there is but one, its sign flipped), and in a
+            linear network units added.
     """
 
     same: bool

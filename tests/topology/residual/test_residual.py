@@ -70,8 +70,12 @@ def test_all_labels_are_reached_and_equal_ones_joined(rng, n, factors, skip):
         labels |= {minimum.label(a), minimum.label(b)}
         found = connect_minima(a, b, minimum)
         assert found.same == (minimum.label(a) == minimum.label(b))
+        alike = all(x[0] == y[0] for x, y in zip(*found.labels, strict=True))
+        assert len(found.routes) == alike  # units inside the blocks change all but det M
+        for route in found.routes:
+            assert max(minimum.excess(route.path(k / 16)) for k in range(17)) <= 1e-20
+            assert minimum.label(route.path.end) == minimum.label(a)
         if found.path is None:
-            assert not found.routes
             continue
         joined += 1
         assert found.routes[0].certificates[0].margin >= 0, str(found)

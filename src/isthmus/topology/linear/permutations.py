@@ -49,6 +49,48 @@ def permuted(weights: Sequence[Tensor], permutations: Sequence[Tensor]) -> Weigh
     return moved
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Rearranged:
+    """Weights of the same product, and what was done to their units.
+
+    Attributes:
+        weights: First layer first.
+        done: By hidden layer, in words; empty where nothing was.
+        proved: Whether no other permutations lead nearer.
+    """
+
+    weights: Weights
+    done: tuple[str, ...]
+    proved: bool
+
+
+def rearranged(a: Sequence[Tensor], b: Sequence[Tensor], signs: Signs) -> Rearranged:
+    """b with the units of its hidden layers permuted, by `signed_match`.
+
+    A layer of one unit has no odd permutation: there the unit's sign is flipped.
+
+    Args:
+        a: The weights that b is to come near.
+        b: Those whose units are moved.
+        signs: For each hidden layer, by what the determinant of its frame is to be multiplied: +1,
+            -1, or None where both will do.
+    """
+    flips = [sign == -1 and len(weight) == 1 for weight, sign in zip(b, signs, strict=False)]
+    turned = list(b)
+    for layer, flip in enumerate(flips):
+        if flip:
+            turned[layer], turned[layer + 1] = -turned[layer], -turned[layer + 1]
+    rest = [None if flip else sign for flip, sign in zip(flips, signs, strict=True)]
+    match = signed_match(a, turned, rest)
+    done = []
+    for p, flip in zip(match.permutations, flips, strict=True):
+        count = int((p != torch.arange(len(p))).sum())
+        moved = f"moves {count} of {len(p)} units" if count else ""
+        done.append("flips the sign of its unit" if flip else moved)
+    return Rearranged(permuted(turned, match.permutations), tuple(done), match.proved)
+
+
 def signed_match(a: Sequence[Tensor], b: Sequence[Tensor], signs: Signs) -> SignedMatch:
     """The permutations of given signs after which b is nearest to a.
 

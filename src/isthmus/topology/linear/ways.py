@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from isthmus.ground import Certificate, Params, Verdict
-from isthmus.topology.linear.permutations import permuted, signed_match
+from isthmus.topology.linear.permutations import rearranged
 from isthmus.topology.minima import Way
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def linear_ways(
     minimum: LinearMinimum, a: Mapping[str, Tensor], b: Mapping[str, Tensor]
 ) -> Iterator[Way]:
-    """Units of b permuted (or, where there is but one, its sign flipped); units added to both."""
+    """Units of b permuted (where a layer has but one, its sign flipped); units added to both."""
     layers = [n for n, w in zip(minimum.layers, minimum.hidden, strict=False) if w == minimum.rank]
     labels = [minimum.fibre.label(minimum.weights(params)) for params in (a, b)]
     signs = {name: one * other for name, one, other in zip(layers, *labels, strict=True)}
-    yield _permuted(minimum, a, b, signs) if minimum.rank > 1 else _flipped(minimum, a, b, signs)
+    yield _permuted(minimum, a, b, signs)
     yield _widened(minimum, a, b, signs)
 
 
@@ -39,33 +39,17 @@ def _permuted(
     A permutation of layer i multiplies the determinant of its frame by its sign, and no other.
     """
     wanted = [signs.get(name) for name in list(minimum.layers)[:-1]]
-    match = signed_match(minimum.weights(a), minimum.weights(b), wanted)
-    said = {}
-    for name, p in zip(minimum.layers, match.permutations, strict=False):
-        count = int((p != torch.arange(len(p))).sum())
-        if count:
-            said[name] = f"moves {count} of {len(p)} units"
-    least = Certificate(
-        "no permutations that join them lead nearer",
-        Verdict.PROVED if match.proved else Verdict.UNKNOWN,
-    )
-    moved = permuted(minimum.weights(b), match.permutations)
-    return Way("units permuted", said, minimum, a, minimum.named(moved), (least,))
+    found = rearranged(minimum.weights(a), minimum.weights(b), wanted)
+    said = {n: text for n, text in zip(minimum.layers, found.done, strict=False) if text}
+    end = minimum.named(found.weights)
+    how = "units permuted" if minimum.rank > 1 else "signs flipped"
+    return Way(how, said, minimum, a, end, (nearest(found.proved),))
 
 
-def _flipped(
-    minimum: LinearMinimum,
-    a: Mapping[str, Tensor],
-    b: Mapping[str, Tensor],
-    signs: Mapping[str, int],
-) -> Way:
-    """The only unit of a layer cannot be permuted, but has a sign."""
-    moved = minimum.weights(b)
-    for layer, name in enumerate(minimum.layers):
-        if signs.get(name, 1) < 0:
-            moved[layer], moved[layer + 1] = -moved[layer], -moved[layer + 1]
-    said = {name: "flips the sign of its unit" for name, sign in signs.items() if sign < 0}
-    return Way("signs flipped", said, minimum, a, minimum.named(moved))
+def nearest(proved: bool) -> Certificate:
+    """That of all permutations with the same effect these lead nearest."""
+    verdict = Verdict.PROVED if proved else Verdict.UNKNOWN
+    return Certificate("no permutations that join them lead nearer", verdict)
 
 
 def _widened(

@@ -15,6 +15,8 @@ from isthmus.ground import BadInput, Certificate, ShapeMismatch, Verdict, matric
 from isthmus.landscape.paths import AbstractPath
 from isthmus.topology.counts import ComponentCount, CountFactor, milnor_thom
 from isthmus.topology.linear.fibre import Weights
+from isthmus.topology.linear.permutations import rearranged
+from isthmus.topology.linear.ways import nearest
 from isthmus.topology.minima import RANK, AbstractMinimum, Label, Way
 from isthmus.topology.residual.block import Block
 from isthmus.topology.residual.paths import ResidualPath
@@ -126,8 +128,20 @@ class ResidualMinimum(AbstractMinimum):
         return ResidualPath(self, a, b, [part.curves(one, other) for part, one, other in pairs])
 
     def ways(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Iterator[Way]:
-        """None are known."""
-        return iter(())
+        """Units inside blocks permuted or flipped, where the signs of all ``det M`` agree."""
+        pairs = list(zip(self._label(a), self._label(b), strict=True))
+        if any(one[0] != other[0] for one, other in pairs):
+            return  # nothing is known that would change these
+        end, said, proved = dict(b), dict[str, str](), True
+        parts = zip(self.blocks, self.weights(a), self.weights(b), pairs, strict=True)
+        for names, near, far, (one, other) in parts:
+            signs = [x * y for x, y in zip(one[1:], other[1:], strict=True)]
+            found = rearranged(near, far, signs or [None] * (len(names) - 1))
+            end |= dict(zip(names, found.weights, strict=True))
+            said |= {n: text for n, text in zip(names, found.done, strict=False) if text}
+            proved &= found.proved
+        how = "units permuted" if self.size > 1 else "signs flipped"
+        yield Way(how, said, self, a, end, (nearest(proved),))
 
     @property
     def components(self) -> ComponentCount:
