@@ -35,16 +35,17 @@ class Settings:
 
     Attributes:
         networks: Of ``mlp``, ``cnn`` (on digits) and ``gpt`` (on tinyshakespeare).
+        scales: Of the random group elements of each: log-scales, shears and angles are about as
+            large.
         epochs: Of each training.
-        scale: Of the random group elements: log-scales, shears and angles are about as large.
         curves: For each network.
         points: On each.
         shown: Samples that losses are measured on.
     """
 
     networks: tuple[str, ...] = ("mlp", "cnn", "gpt")
+    scales: tuple[float, ...] = (1.5, 1.5, 0.2)
     epochs: int = 5
-    scale: float = 0.2
     curves: int = 3
     points: int = 21
     shown: int = 200
@@ -153,12 +154,13 @@ def perform(bench: Bench, settings: Settings) -> Curves:
     parts = []
     for k, name in enumerate(settings.networks):
         bench.tell(name, k, len(settings.networks))
-        parts.append(bench.step(f"{name}-curves", partial(_curves, bench, settings, name)))
+        work = partial(_curves, bench, settings, name, settings.scales[k])
+        parts.append(bench.step(f"{name}-curves", work))
     stacked = {key: torch.stack([part[key] for part in parts]) for key in parts[0]}
     return Curves(settings, **stacked)
 
 
-def _curves(bench: Bench, settings: Settings, name: str) -> Params:
+def _curves(bench: Bench, settings: Settings, name: str, scale: float) -> Params:
     build, (x, y, x_test, y_test), criterion = _network(name)
     model = seeded(build, bench.seed)
 
@@ -174,7 +176,7 @@ def _curves(bench: Bench, settings: Settings, name: str) -> Params:
     ts = [k / (settings.points - 1) for k in range(settings.points)]
     losses, shapes = [], []
     for curve in range(settings.curves):
-        element = symmetry.sample(seed=bench.seed + curve, scale=settings.scale)
+        element = symmetry.sample(seed=bench.seed + curve, scale=scale)
         path = OrbitPath(symmetry, element, wide)
         both = (path, Line(path(0.0), path(1.0)))
         losses.append([[one.loss for one in loss.along(way, ts)] for way in both])
@@ -231,7 +233,7 @@ symmetry_curves = Experiment(
     "Exact curves of the whole group on trained networks, and their chords",
     _SOURCE,
     {
-        Scale.SMOKE: Settings(("mlp",), epochs=1, curves=2, points=11, shown=100),
+        Scale.SMOKE: Settings(("mlp",), (1.5,), 1, curves=2, points=11, shown=100),
         Scale.QUICK: Settings(),
         Scale.PAPER: Settings(epochs=20, curves=20, points=101, shown=500),
     },
