@@ -44,7 +44,7 @@ class Settings:
     """
 
     networks: tuple[str, ...] = ("mlp", "cnn", "gpt")
-    scales: tuple[float, ...] = (1.5, 1.5, 0.2)
+    scales: tuple[float, ...] = (0.8, 0.8, 0.2)
     epochs: int = 5
     curves: int = 3
     points: int = 21
@@ -180,7 +180,7 @@ def _curves(bench: Bench, settings: Settings, name: str, scale: float) -> Params
         path = OrbitPath(symmetry, element, wide)
         both = (path, Line(path(0.0), path(1.0)))
         losses.append([[one.loss for one in loss.along(way, ts)] for way in both])
-        found = chord_bound(path, pieces=16).evidence
+        found = chord_bound(path, pieces=64).evidence
         shapes.append([float(found[key]) for key in FIGURES])
     return {
         "losses": torch.tensor(losses, dtype=torch.float64),
@@ -233,7 +233,7 @@ symmetry_curves = Experiment(
     "Exact curves of the whole group on trained networks, and their chords",
     _SOURCE,
     {
-        Scale.SMOKE: Settings(("mlp",), (1.5,), 1, curves=2, points=11, shown=100),
+        Scale.SMOKE: Settings(("mlp",), (0.8,), 1, curves=2, points=11, shown=100),
         Scale.QUICK: Settings(),
         Scale.PAPER: Settings(epochs=20, curves=20, points=101, shown=500),
     },
