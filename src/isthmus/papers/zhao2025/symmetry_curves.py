@@ -46,8 +46,8 @@ class Settings:
     networks: tuple[str, ...] = ("mlp", "cnn", "gpt")
     scales: tuple[float, ...] = (0.8, 0.8, 0.2)
     epochs: int = 5
-    curves: int = 3
-    points: int = 21
+    curves: int = 2
+    points: int = 11
     shown: int = 200
 
 
@@ -233,7 +233,7 @@ symmetry_curves = Experiment(
     "Exact curves of the whole group on trained networks, and their chords",
     _SOURCE,
     {
-        Scale.SMOKE: Settings(("mlp",), (0.8,), 1, curves=2, points=11, shown=100),
+        Scale.SMOKE: Settings(("mlp",), (1.5,), 1, curves=2, points=11, shown=100),
         Scale.QUICK: Settings(),
         Scale.PAPER: Settings(epochs=20, curves=20, points=101, shown=500),
     },
