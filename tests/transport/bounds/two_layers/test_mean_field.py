@@ -173,7 +173,8 @@ def test_the_constants_hold_and_are_nearly_reached_on_the_hull():
                        for p in (one.a, one.b)])  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     shares = torch.rand(4000, 8, generator=generator, dtype=torch.float64) ** 8
-    points = ((shares / shares.sum(1, keepdim=True)) @ units).requires_grad_()
+    mixed = (shares / shares.sum(1, keepdim=True)) @ units
+    points = torch.cat([units, mixed]).requires_grad_()
     gradients, seconds = [0.0], [0.0]
     for x in torch.cat([x for x, _ in one.loss.batches]).flatten():
         value = points[:, 2] * torch.tanh(points[:, 0] * x + points[:, 1])
@@ -193,22 +194,26 @@ def test_products_are_sharp_where_nothing_bends(bias):
     assert found.measured.worst > 0.01
 
 
+@pytest.mark.parametrize("outgoing", [1.0, 2.0])
 @pytest.mark.parametrize(("name", "gap"), [("relu", 1 / 2), ("abs", 1.0), ("square", 1.0)])
-def test_products_are_sharp_where_one_unit_bends(name, gap):
-    # One unit, read alike, that takes 1 in the one network and -1 in the other.
+def test_one_unit_by_hand(name, gap, outgoing):
+    # Read alike, it takes 1 in the one network and -1 in the other, 2 apart.
     model, symmetry = built((1, 1, 1), name, True, False)
     loss = Loss(model, [(torch.ones(1, 1).double(), torch.zeros(1, 1).double())], nn.MSELoss())
-    a, b = ({"up.weight": torch.tensor([[w]]).double(), "down.weight": torch.ones(1, 1).double()}
-            for w in (1.0, -1.0))  # fmt: skip
-    found = mean_field_bound(loss, a, b, symmetry, convex=SquaredLoss(), outgoing=1.0)
-    assert found.measured.worst == pytest.approx(gap)
-    assert found.bounds["products, by pairs"].worst == pytest.approx(gap, rel=1e-6)
-    # By hand: Lip is √2 and the units are 2 apart; H is the eigenvalue of [[0, 2], [2, 2]].
-    assert found.bounds["Lipschitz, by pairs"].worst == pytest.approx(
-        {"relu": math.sqrt(2), "abs": math.sqrt(2), "square": math.sqrt(5)}[name], rel=1e-6
+    a, b = (
+        {"up.weight": torch.tensor([[w]]).double(), "down.weight": torch.ones(1, 1).double()}
+        for w in (1.0, -1.0)
     )
-    if name == "square":
-        assert found.curvature == pytest.approx(1 + math.sqrt(5), rel=1e-6)
+    found = mean_field_bound(loss, a, b, symmetry, convex=SquaredLoss(), outgoing=outgoing)
+    assert found.measured.worst == pytest.approx(gap)
+    worst = {name: bound.worst for name, bound in found.bounds.items()}
+    assert worst["products, by pairs"] == pytest.approx(gap, rel=1e-6)
+    steepest = 2.0 if name == "square" else 1.0
+    assert worst["Lipschitz, by pairs"] == pytest.approx(math.hypot(1 / outgoing, steepest))
+    if name == "square":  # H is the larger eigenvalue of [[0, m], [m, 2]], and 2² / 8 = 1/2
+        second = 1 + math.hypot(1, 2 / outgoing)
+        assert found.curvature == pytest.approx(second)
+        assert worst["smooth, by pairs"] == pytest.approx(second / 2)
 
 
 @pytest.mark.parametrize("name", CORNERED)
