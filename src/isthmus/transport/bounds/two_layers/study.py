@@ -24,7 +24,8 @@ from isthmus.landscape.running import (
 )
 from isthmus.transport.bounds.two_layers.gaps import Pairs
 from isthmus.transport.bounds.two_layers.losses import ConvexLoss
-from isthmus.transport.bounds.two_layers.network import UnitNetwork, unit_network
+from isthmus.transport.bounds.two_layers.network import UnitNetwork
+from isthmus.transport.bounds.two_layers.recognition import unit_network
 
 NAMES = (
     "Lipschitz, on the hull",
