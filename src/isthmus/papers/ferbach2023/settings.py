@@ -51,7 +51,7 @@ class Settings:
 
 SCALES: Mapping[Scale, Settings] = {
     Scale.SMOKE: Settings(
-        ("digits",), (24, 24), rates(2), repetitions=2, epochs=4, batch=50, matched=300
+        ("digits",), (24, 24), rates(2), repetitions=1, epochs=4, batch=50, matched=300
     ),
     Scale.QUICK: Settings(("mnist",), repetitions=2, epochs=4, batch=100, matched=5000),
     Scale.PAPER: Settings(("mnist", "fashion-mnist")),
