@@ -20,9 +20,9 @@ _DIMENSIONS = "the figure of approximate dimensions (mathematics.md 2.7)"
 _OURS = "Isthmus"
 
 _GROWS = (
-    "On the data the dimension is small at every rate, and behind the first layer it grows: a "
-    "higher rate learns more features. The published values, 2.9 to 8 in the first layer and 1.6 "
-    "to 7.5 behind it, are of this size."
+    "On the data the dimension is small at every rate but does not fall: behind the first layer "
+    "it grows, as if a higher rate learned more features. The published values, 2.9 to 8 in the "
+    "first layer and 1.6 to 7.5 behind it, are of this size."
 )
 
 
