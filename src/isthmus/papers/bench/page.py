@@ -11,7 +11,8 @@ from isthmus.papers.figures import Picture, svg
 
 _STYLE = """
 .passed{color:#0b7a75}.finding{color:#b4770d}.failed{color:#c8413f}
-figure{margin:1.5rem 0;overflow-x:auto}pre{overflow-x:auto}
+figure{margin:1.5rem 0}figure svg{width:100%;height:auto}
+pre{overflow-x:auto}h2{margin:2.5rem 0 .8rem}
 """
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -96,16 +98,27 @@ def _follow(bench: Bench, jobs: list[Future[None]], words: Any) -> None:
 
 
 def _begin(words: Any) -> None:
-    """Set up a process: one thread; an interrupt is the parent's, and an end leaves no litter."""
+    """Set up a process: one thread; interrupts are the parent's; it ends when the parent does."""
     global _said
     _said = words
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by an exception: files are closed
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _do(bench: Bench, work: Callable[[Bench, Part], Any], name: str, part: Part) -> None:
     def tell(what: str, done: int, of: int) -> None:
         _said.put(f"{name}: {what}")
 
-    work(replace(bench, tell=tell), part)
+    try:
+        work(replace(bench, tell=tell), part)
+    except SystemExit:  # the pool would take it for the end of this part alone
+        os._exit(1)

@@ -24,7 +24,7 @@ def pictures(found: Comparison) -> Mapping[str, Picture]:
     return {
         "losses": beside("Test loss halfway between two networks", *losses, columns=2),
         "dimensions": beside(
-            "Approximate dimension tr(S)² / tr(S²) of each layer",
+            "Approximate dimension of each layer",
             *(_dimensions(found, k, metric) for k in range(len(names)) for metric in range(3)),
             columns=3,
         ),
@@ -51,11 +51,11 @@ def _curve(found: Comparison, name: str, values: Tensor, tone: str, *, dash: flo
 
 
 def _dimensions(found: Comparison, number: int, metric: int) -> Picture:
-    name = ("of the weights, WᵀW", "of the weights on the data, WΣWᵀ", "of the activations, Σ")
+    name = ("weights", "weights on the data", "activations")
     values = found.dimension[number, :, metric]
     series = [
         Series(f"layer {k + 1}", found.settings.rates, values[:, k].tolist(), _TONES[k % 6])
         for k in range(values.shape[-1])
     ]
     title = f"{found.settings.data[number]}: {name[metric]}"
-    return chart(title, RATE, Axis("dimension"), series, width=400)
+    return chart(title, RATE, Axis("tr(S)² / tr(S²)"), series, width=400)

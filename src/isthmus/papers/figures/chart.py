@@ -79,7 +79,7 @@ def chart(
     """
     shown = [_Shown.of(one, x, y) for one in series]
     names = max((len(one.series.name) for one in shown if one.points), default=0)
-    frame = _Frame(x, y, width, height, 24 + 7.0 * names, _span(shown, x, y))
+    frame = _Frame(x, y, width, height, 26 + 7.6 * names, _span(shown, x, y))
     marks: list[Mark] = [Text((16, 22), title, size=14, bold=True), *_axes(frame)]
     for one in shown:
         if one.band:

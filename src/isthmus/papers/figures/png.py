@@ -59,9 +59,7 @@ class _Pen:
             self._write(mark, colour)
 
     def _write(self, mark: Text, colour: str) -> None:
-        from PIL import ImageFont
-
-        font = ImageFont.load_default(mark.size * self.scale)
+        font = _font(mark.size * self.scale)
         x, y = self._places((mark.at,))[0]
         x -= mark.anchor * font.getlength(mark.text)
         stroke = round(0.02 * mark.size * self.scale) if mark.bold else 0
@@ -69,6 +67,16 @@ class _Pen:
 
     def _places(self, points: tuple[Point, ...]) -> list[Point]:
         return [(x * self.scale, y * self.scale) for x, y in points]
+
+
+def _font(size: float) -> Any:
+    """DejaVu, which has mathematical signs, where it is installed; else Pillow's own."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", size)
+    except OSError:
+        return ImageFont.load_default(size)
 
 
 def _dashes(points: tuple[Point, ...], dash: float) -> Iterator[tuple[Point, ...]]:
