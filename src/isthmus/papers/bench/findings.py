@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from isthmus.ground import Params, Result
 from isthmus.papers.bench.checks import Check, Standing
-from isthmus.papers.figures import Picture
+from isthmus.papers.figures import Drawn
 
 
 class Findings(Result, ABC):
@@ -24,7 +24,7 @@ class Findings(Result, ABC):
         """The claims of the paper, and ours, held against what was measured."""
 
     @abstractmethod
-    def draw(self) -> Mapping[str, Picture]:
+    def draw(self) -> Mapping[str, Drawn]:
         """The pictures, by their names."""
 
     @property

@@ -10,7 +10,7 @@ from isthmus.ground import atomic_write, save
 from isthmus.papers.bench.bench import Bench
 from isthmus.papers.bench.findings import Findings
 from isthmus.papers.bench.page import page
-from isthmus.papers.figures import png, svg
+from isthmus.papers.figures import as_png, as_svg
 
 
 def write(bench: Bench, data: Mapping[str, Any], found: Findings) -> None:
@@ -32,8 +32,8 @@ def write(bench: Bench, data: Mapping[str, Any], found: Findings) -> None:
     save(found.arrays(), folder / "arrays.safetensors", force=True, metadata=facts)
     pictures = found.draw()
     for name, picture in pictures.items():
-        atomic_write(folder / f"{name}.svg", svg(picture))
-        atomic_write(folder / f"{name}.png", png(picture))
+        atomic_write(folder / f"{name}.svg", as_svg(picture))
+        atomic_write(folder / f"{name}.png", as_png(picture))
     atomic_write(folder / "page.html", page(data, str(found), pictures))
     text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
     atomic_write(folder / "result.json", text + "\n")

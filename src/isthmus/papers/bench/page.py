@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from isthmus.papers.figures import Picture, svg
+from isthmus.papers.figures import Drawn, as_svg
 
 _STYLE = """
 .passed{color:#0b7a75}.finding{color:#b4770d}.failed{color:#c8413f}
@@ -16,7 +16,7 @@ pre{overflow-x:auto}h2{margin:2.5rem 0 .8rem}
 """
 
 
-def page(data: Mapping[str, Any], table: str, pictures: Mapping[str, Picture]) -> str:
+def page(data: Mapping[str, Any], table: str, pictures: Mapping[str, Drawn]) -> str:
     """A self-contained HTML document; it opens offline.
 
     Args:
@@ -25,7 +25,7 @@ def page(data: Mapping[str, Any], table: str, pictures: Mapping[str, Picture]) -
         pictures: By name.
     """
     style = (resources.files("isthmus.report") / "templates" / "style.css").read_text("utf-8")
-    figures = "".join(f"<figure>{svg(picture)}</figure>" for picture in pictures.values())
+    figures = "".join(f"<figure>{as_svg(picture)}</figure>" for picture in pictures.values())
     remarks = "".join(f"<li>{escape(text)}</li>" for text in data["remarks"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

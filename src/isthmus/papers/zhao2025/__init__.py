@@ -4,12 +4,21 @@ Experiments are in the order of the paper.
 """
 
 from isthmus.papers.zhao2025.components import components
+from isthmus.papers.zhao2025.figure1 import figure1
 from isthmus.papers.zhao2025.figure2 import figure2
 from isthmus.papers.zhao2025.figure3 import figure3
 from isthmus.papers.zhao2025.figure4 import figure4
 from isthmus.papers.zhao2025.symmetry_curves import symmetry_curves
 
-EXPERIMENTS = (components, figure2, figure3, figure4, symmetry_curves)
+EXPERIMENTS = (figure1, components, figure2, figure3, figure4, symmetry_curves)
 """All that can be run of the paper."""
 
-__all__ = ["EXPERIMENTS", "components", "figure2", "figure3", "figure4", "symmetry_curves"]
+__all__ = [
+    "EXPERIMENTS",
+    "components",
+    "figure1",
+    "figure2",
+    "figure3",
+    "figure4",
+    "symmetry_curves",
+]

@@ -15,7 +15,7 @@ from torch import Tensor
 from isthmus.ground import Params
 from isthmus.papers.bench import Bench, Check, Experiment, Findings, Scale
 from isthmus.papers.bench.table import table
-from isthmus.papers.figures import Picture
+from isthmus.papers.figures import Drawn
 from isthmus.papers.zhao2025.networks import normal
 from isthmus.topology import LinearMinimum, ResidualMinimum, connect_minima
 
@@ -107,7 +107,7 @@ class Counted(Findings):
             Check("our convention", "in ours they do", float(self.left[1]), FLAT, source="E4"),
         ]
 
-    def draw(self) -> Mapping[str, Picture]:
+    def draw(self) -> Mapping[str, Drawn]:
         """None."""
         return {}
 
