@@ -3,6 +3,7 @@
 Discover it, then align, connect, count and merge models with it.
 """
 
+from isthmus import papers
 from isthmus.algebra import Axis, Block, Element, Factor, Orbit, Rep, Space, Symmetry
 from isthmus.algebra.groups import (
     GeneralLinear,
@@ -331,6 +332,7 @@ __all__ = [
     "null_path",
     "optimality",
     "orbit_components",
+    "papers",
     "params_of",
     "partition_components",
     "persistence",
