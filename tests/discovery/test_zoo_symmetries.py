@@ -265,7 +265,15 @@ def test_only_the_cell_gate_of_an_lstm_feels_signs() -> None:
     assert symmetry.reps["recurrent.weight_hh_l0"].text(symmetry.spaces) == f"{gates} ⊗ recurrent*"
 
 
-@pytest.mark.parametrize("one", [o for o in zoo() if not o.name.startswith("mlp_")], ids=str)
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(one, marks=[pytest.mark.slow] if "hf" in one.tags else [])
+        for one in zoo()
+        if not one.name.startswith("mlp_")
+    ],
+    ids=str,
+)
 def test_a_model_made_functional_has_the_same_symmetry(
     one: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
