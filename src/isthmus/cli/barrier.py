@@ -14,7 +14,7 @@ import isthmus.alignment as alignment
 import isthmus.discovery as discovery
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.curves import CURVES, Bending, base
+from isthmus.cli.curves import CURVES, Bending, base, listed
 from isthmus.cli.inputs import Example, example_for, load_checkpoint, load_data, load_model
 from isthmus.cli.options import (
     BatchOption,
@@ -33,7 +33,7 @@ from isthmus.cli.options import (
     Split,
 )
 from isthmus.cli.showing import show_barriers, show_warnings
-from isthmus.ground import BadInput, Params, closest
+from isthmus.ground import Params
 from isthmus.landscape import (
     AbstractPath,
     Barrier,
@@ -92,7 +92,7 @@ def barrier(
 
     Under torchrun, the processes share the samples.
     """
-    names = _names(paths)
+    names = listed(paths, _PATHS, "--paths knows no path", "--paths names no path")
     module = load_model(model)
     start, end = load_checkpoint(a, module), load_checkpoint(b, module)
     dataset = load_data(data)
@@ -142,20 +142,6 @@ def _measured(
         again = None if name == "orbit" else statistics
         found[name] = look(path, recompute_statistics=again, progress=tell)
     return found
-
-
-def _names(paths: str) -> list[str]:
-    names = [name.strip() for name in paths.split(",") if name.strip()]
-    for name in names:
-        if name not in _PATHS:
-            near = closest(name, _PATHS)
-            raise BadInput(
-                f"--paths knows no path {name!r}",
-                f"did you mean {near!r}?" if near else f"use some of {', '.join(_PATHS)}",
-            )
-    if not names:
-        raise BadInput("--paths names no path", f"use some of {', '.join(_PATHS)}")
-    return list(dict.fromkeys(names))
 
 
 def _batches(dataset: Dataset, split: Split, size: int) -> list[tuple[Tensor, Tensor]]:

@@ -17,7 +17,7 @@ from isthmus.algebra import Symmetry
 from isthmus.alignment import WeightMatching
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.curves import CURVES, base, shape_of
+from isthmus.cli.curves import CURVES, base, listed, shape_of
 from isthmus.cli.inputs import (
     Example,
     example_for,
@@ -43,7 +43,6 @@ from isthmus.cli.options import (
     Split,
 )
 from isthmus.cli.showing import show_warnings
-from isthmus.ground import BadInput, closest
 from isthmus.landscape import Bootstrap, Loss, Training, ranks
 from isthmus.report import short
 from isthmus.report.measuring import criterion, has_statistics
@@ -104,7 +103,7 @@ def components(
 
     Under torchrun, the processes share the pairs.
     """
-    names = _names(connector)
+    names = listed(connector, _CONNECTORS, "--connector knows no", "--connector names none")
     if output is not None:
         require_pillow()
     module = load_model(model)
@@ -147,20 +146,6 @@ def components(
     if output is not None:
         screen.say(f"wrote {output}; open {output / 'pictures' / 'trees.html'}")
     return Outcome(census.to_json())
-
-
-def _names(connector: str) -> list[str]:
-    names = [name.strip() for name in connector.split(",") if name.strip()]
-    for name in names:
-        if name not in _CONNECTORS:
-            near = closest(name, _CONNECTORS)
-            raise BadInput(
-                f"--connector knows no {name!r}",
-                f"did you mean {near!r}?" if near else f"use some of {', '.join(_CONNECTORS)}",
-            )
-    if not names:
-        raise BadInput("--connector names none", f"use some of {', '.join(_CONNECTORS)}")
-    return list(dict.fromkeys(names))
 
 
 def _made(

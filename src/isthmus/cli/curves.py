@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isthmus.ground import BadInput, closest
 from isthmus.landscape import (
     AbstractPath,
     Bezier,
@@ -31,6 +32,25 @@ _ALIGNED = "aligned-"
 
 CURVES = (*_SHAPES, *(f"{_ALIGNED}{name}" for name in _SHAPES))
 """Their names: from A to B, then from A to aligned B."""
+
+
+def listed(text: str, known: Sequence[str], unknown: str, empty: str) -> list[str]:
+    """The names in ``text``, joined by commas, each once.
+
+    Raises:
+        BadInput: One is not known (``unknown``, then its name), or there is none (``empty``).
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            near = closest(name, known)
+            raise BadInput(
+                f"{unknown} {name!r}",
+                f"did you mean {near!r}?" if near else f"use some of {', '.join(known)}",
+            )
+    if not names:
+        raise BadInput(empty, f"use some of {', '.join(known)}")
+    return list(dict.fromkeys(names))
 
 
 def base(name: str) -> str:

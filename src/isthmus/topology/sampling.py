@@ -11,6 +11,7 @@ from torch import Tensor
 from isthmus.ground import BadInput, Params
 from isthmus.landscape.loss import Loss, Progress
 from isthmus.landscape.maps import Plane, Surface
+from isthmus.landscape.maps.planes import on_grid
 from isthmus.landscape.running import Batch
 
 
@@ -96,12 +97,7 @@ def take_slice(
         tuple(np.linspace(a, b, steps).tolist())
         for a, b in zip(low - room, high + room, strict=True)
     )
-    places = [(x, y) for y in ys for x in xs]
-    found = loss.along(
-        lambda k: plane.at(*places[int(k)]), range(len(places)), recompute_statistics, progress
-    )
-    losses = [one.loss for one in found]
-    rows = tuple(tuple(losses[k : k + steps]) for k in range(0, len(losses), steps))
+    rows = on_grid(loss, plane, xs, ys, recompute_statistics, progress)
     return Surface(xs, ys, rows, corners)
 
 

@@ -142,11 +142,7 @@ class RateLaw(Result):
             density: the largest value of the density of the law on its D-dimensional support
                 (flat; of a unit cube's uniform law, 1).
         """
-        half = self.dimension / 2
-        ball = half * math.log(math.pi) - math.lgamma(half + 1)
-        radius = -(math.log(count * density) + ball) / self.dimension
-        share = self.dimension / (self.dimension + self.order)
-        return share * math.exp(self.order * radius)
+        return nearest_floor(count, self.dimension, density, self.order)
 
     def to_json(self) -> dict[str, Any]:
         """The fields and what follows from them."""
@@ -171,3 +167,15 @@ class RateLaw(Result):
             *(f"if {one}" for one in self.hypotheses),
         ]
         return "\n  ".join(lines)
+
+
+def nearest_floor(count: float, dimension: float, density: float, order: float) -> float:
+    """``D/(D+p) (N F ω_D)^{-p/D}``: how near, to the power p, the nearest of N points can be.
+
+    On average over a law with density at most F in D dimensions; ω_D is the volume of the unit
+    ball. See `RateLaw.floor`.
+    """
+    half = dimension / 2
+    ball = half * math.log(math.pi) - math.lgamma(half + 1)
+    radius = -(math.log(count * density) + ball) / dimension
+    return dimension / (dimension + order) * math.exp(order * radius)

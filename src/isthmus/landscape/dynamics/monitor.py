@@ -180,7 +180,7 @@ class ChargeMonitor:
                 )
             moving = self.optimiser.state[parameter].get("momentum_buffer")
             if moving is None:
-                decay = float(group["weight_decay"]) if group else 0.0
+                decay = float(group.get("weight_decay", 0)) if group else 0.0
                 moving = parameter.grad + decay * held.to(parameter.grad)
             out[name] = moving.detach().to(held)
         return out

@@ -167,15 +167,17 @@ def surface(
             "use at least 2 steps and points, and a margin of at least 0",
         )
     xs, ys = (_axis([corner[k] for corner in plane.corners], steps, margin) for k in (0, 1))
-    places = [(x, y) for y in ys for x in xs]
     again = None if recompute_statistics is None else tuple(recompute_statistics)
-    total = len(places) + points * len(paths or {})
-    found = loss.along(lambda k: plane.at(*places[int(k)]), range(len(places)), again,
-                       lambda done, _: progress(done, total) if progress else None)  # fmt: skip
-    losses = [one.loss for one in found]
+    total = len(xs) * len(ys) + points * len(paths or {})
+
+    def shown(done: int, _: int) -> None:
+        if progress is not None:
+            progress(done, total)
+
+    rows = on_grid(loss, plane, xs, ys, again, shown)
     traces: dict[str, Trace] = {}
     for name, path in (paths or {}).items():
-        done = len(places) + points * len(traces)
+        done = len(xs) * len(ys) + points * len(traces)
 
         def told(k: int, _: int, done: int = done) -> None:
             if progress is not None:
@@ -186,8 +188,24 @@ def surface(
         x, y, away = zip(*seen, strict=True)
         along = tuple(one.loss for one in loss.along(path, ts, again, told))
         traces[name] = Trace(x, y, away, along)
-    rows = [tuple(losses[k : k + steps]) for k in range(0, len(losses), steps)]
-    return Surface(xs, ys, tuple(rows), plane.corners, traces)
+    return Surface(xs, ys, rows, plane.corners, traces)
+
+
+def on_grid(
+    loss: Loss,
+    plane: Plane,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    recompute_statistics: Iterable[Batch] | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[float, ...], ...]:
+    """The loss at all places of a grid, a row for each of ``ys``; arguments as of `surface`."""
+    places = [(x, y) for y in ys for x in xs]
+    found = loss.along(
+        lambda k: plane.at(*places[int(k)]), range(len(places)), recompute_statistics, progress
+    )
+    losses, steps = [one.loss for one in found], len(xs)
+    return tuple(tuple(losses[k : k + steps]) for k in range(0, len(losses), steps))
 
 
 def _axis(values: Sequence[float], steps: int, margin: float) -> tuple[float, ...]:

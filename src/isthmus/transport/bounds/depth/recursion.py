@@ -24,6 +24,7 @@ from typing import final
 
 from isthmus.ground import BadInput, Result
 from isthmus.transport.bounds.depth.towers import Tower
+from isthmus.transport.rates import nearest_floor
 
 _FEWEST_INPUTS = 5
 _HALVINGS = 200
@@ -183,11 +184,8 @@ def matching_floor(
     for name, value in {**numbers, "eigenvalue": eigenvalue}.items():
         if not 0 < value < math.inf:
             raise BadInput(f"{name} is {value}, expected a positive number", "give one")
-    half = dimension / 2
-    ball = half * math.log(math.pi) - math.lgamma(half + 1)
-    radius = -(math.log(width * density) + ball) / dimension
-    share = math.log(dimension / (dimension + power))
-    return math.exp(share + power * radius + power / 2 * math.log(eigenvalue))
+    smallest = math.exp(power / 2 * math.log(eigenvalue))
+    return smallest * nearest_floor(width, dimension, density, power)
 
 
 def propagated_error(
