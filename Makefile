@@ -6,9 +6,10 @@ REPORT ?= demo-report
 REPRODUCED ?= reproduced
 # The stamp is named by the content of what it depends on, so a fresh date on a file reinstalls nothing.
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+DOCS_STAMP := $(subst .installed,.documented,$(STAMP))
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help install demo test test-all coverage lint format bench zoo reproduce clean
+.PHONY: help install demo test test-all coverage lint format bench zoo reproduce pages docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1  \2/p' Makefile
@@ -55,6 +56,21 @@ zoo: install ## write docs/zoo.md: every model of the zoo, its group, the checks
 reproduce: install ## run what the papers claim, at quick scale; what is done is not done again
 	OMP_NUM_THREADS=1 $(BIN)/isthmus reproduce all -o $(REPRODUCED)
 
+pages: install ## write the pages that come from results (run reproduce first) and from the program
+	$(BIN)/python docs/commands.py > docs/commands.md
+	$(BIN)/python docs/methods.py $(REPRODUCED)
+	$(BIN)/python docs/gallery.py $(REPRODUCED)
+
+docs: $(DOCS_STAMP) ## build the site of the documents into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+$(DOCS_STAMP): $(STAMP)
+	@if [ ! -e $@ ]; then set -e; \
+		$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'; \
+		rm -f $(VENV)/.documented-*; \
+	fi
+	@touch $@
+
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(REPORT) $(REPRODUCED) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(REPORT) $(REPRODUCED) site build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

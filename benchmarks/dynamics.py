@@ -1,165 +1,110 @@
-"""Dynamics: charges along a training, and what teleportation gains.
+"""Dynamics and tuning: what watching charges, teleporting and keeping a first task cost.
 
-A ReLU MLP on Fashion-MNIST, some seeds, minibatch SGD. The first table follows the charges of the
-hidden layers under plain descent, weight decay and momentum: how far they drift, how far from
-gradient flow, how far from what descent predicts exactly (float32: rounding). The second compares
-plain training with one that teleports once or several times: the loss after so many steps, the
-steps to a loss, the test loss and accuracy at the end, each at the step size of ``--rates`` that
-suits it best (the lowest training loss); teleports count their own passes.
+A ReLU MLP on Fashion-MNIST: the time of a plain step, of one whose charges are followed, of one
+that is projected or penalised, and of what is done once: a move along the orbit, and looking at the
+first task. What all of that gains is measured by `isthmus reproduce zhao2025.tuning`,
+`zhao2025.teleportation` and `zhao2025.charges`.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from measuring import median, options, table, use_threads, write
-
-DESCENTS: dict[str, dict[str, float]] = {
-    "plain": {"lr": 0.1},
-    "weight decay": {"lr": 0.1, "weight_decay": 5e-3},
-    "momentum": {"lr": 0.01, "momentum": 0.9},
-    "both": {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-3},
-}
+from measuring import median, options, table, timed, use_threads, write
 
 
 def main(words: list[str]) -> None:
-    """Train, and print both tables."""
-    parser = options(__doc__, runs=3)
-    parser.add_argument("--steps", type=int, default=400, help="of a training")
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.4])
-    parser.add_argument("--samples", type=int, default=10_000, help="images to train on")
+    """Measure, and print the table."""
+    parser = options(__doc__, runs=5)
+    parser.add_argument("--steps", type=int, default=20, help="of a training, in each measurement")
     chosen = parser.parse_args(words)
     use_threads(chosen.threads)
-    problem = Problem.load(chosen.samples)
-    drifts = [_drift(problem, name, chosen) for name in DESCENTS]
-    print(table(["descent", "drift", "off flow", "off descent"], drifts), flush=True)
-    rows = [_summary(problem, name, chosen) for name in _plans()]
-    print(
-        table(["training", "rate", "loss", "steps to 0.5", "test loss", "accuracy", "passes"], rows)
-    )
-    write(chosen.json, "dynamics", chosen.threads, {"charges": drifts, "teleport": rows})
+    problem = _Problem()
+    rows = []
+    for name, work in problem.steps().items():
+        seconds = [timed(partial(_often, work, chosen.steps))[0] for _ in range(chosen.runs)]
+        rows.append([f"a step, {name}", f"{1000 * median(seconds) / chosen.steps:.2f}"])
+    for name, work in problem.once().items():
+        seconds = [timed(work)[0] for _ in range(chosen.runs)]
+        rows.append([name, f"{1000 * median(seconds):.1f}"])
+    print(table(["what", "milliseconds"], rows))
+    write(chosen.json, "dynamics", chosen.threads, {"milliseconds": rows})
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Data, and how batches are drawn."""
+def _often(work: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        work()
 
-    x: Any
-    y: Any
-    x_test: Any
-    y_test: Any
 
-    @classmethod
-    def load(cls, samples: int) -> Problem:
-        """Fashion-MNIST, pixels centred."""
-        from isthmus.testing.datasets import load
+class _Problem:
+    """The network, a batch, and what is looked at of the first task."""
 
-        data = load("fashion-mnist")
-        shown = data.x_train[:samples].flatten(1), data.y_train[:samples]
-        return cls(*shown, data.x_test.flatten(1), data.y_test)
+    def __init__(self) -> None:
+        import isthmus
+        from isthmus.ground import params_of
+        from isthmus.landscape import DiagonalFisher, LayerInputs, LowRankFisher
+        from isthmus.papers.tasks import fashion_perceptron
 
-    def batches(self, steps: int, seed: int, size: int = 128) -> Iterator[tuple[Any, Any]]:
-        """So many random batches."""
+        self.task = fashion_perceptron(128, 128).fewer(2000, 500)
+        self.model = self.task.fresh()
+        self.start = params_of(self.model)
+        self.symmetry = isthmus.discover(self.model, self.task.x[:2], gauge="asis")
+        loss = self.task.loss()
+        self.looks: dict[str, Callable[[], Any]] = {
+            "diagonal Fisher, 200 samples": lambda: DiagonalFisher.of(loss, self.start, 200),
+            "low-rank Fisher, rank 25, 200 samples": lambda: LowRankFisher.of(
+                loss, self.start, 25, 200
+            ),
+            "layer inputs, 2000 samples": lambda: LayerInputs.of(loss, self.start, 0.98),
+        }
+
+    def steps(self) -> dict[str, Callable[[], None]]:
+        """One step each, by its kind."""
         import torch
 
-        generator = torch.Generator().manual_seed(seed)
-        for _ in range(steps):
-            index = torch.randint(len(self.x), (size,), generator=generator)
-            yield self.x[index], self.y[index]
+        from isthmus.landscape import ChargeMonitor, ElasticPenalty, Projected
 
-    def network(self, seed: int) -> tuple[Any, Any]:
-        """A network and its symmetry."""
-        from torch import nn
+        diagonal, sketch, layers = (look() for look in self.looks.values())
+        optimiser = torch.optim.SGD(self.model.parameters(), lr=0.01)
+        monitor = ChargeMonitor(self.symmetry, self.model, optimiser)
+        off_inputs, off_steep = (
+            Projected(optimiser, self.model, flat) for flat in (layers, sketch)
+        )
+        x, y = self.task.x[:128], self.task.y[:128]
 
-        import isthmus
-        from isthmus.testing.training import seeded
+        def step(
+            by: torch.optim.Optimizer, penalty: Any = None, after: Callable[[], Any] | None = None
+        ) -> None:
+            by.zero_grad()
+            value = self.task.criterion(self.model(x), y)
+            (value if penalty is None else value + penalty(self.model)).backward()
+            by.step()
+            if after is not None:
+                after()
 
-        def build() -> nn.Module:
-            widths = [784, 128, 128]
-            layers = [nn.Linear(i, o) for i, o in itertools.pairwise(widths)]
-            hidden = [module for layer in layers for module in (layer, nn.ReLU())]
-            return nn.Sequential(*hidden, nn.Linear(128, 10))
+        return {
+            "plain": lambda: step(optimiser),
+            "charges followed": lambda: step(optimiser, after=monitor.record),
+            "off layer inputs": lambda: step(off_inputs),
+            "off 25 directions": lambda: step(off_steep),
+            "penalised, diagonal": lambda: step(optimiser, ElasticPenalty(self.start, diagonal)),
+            "penalised, low rank": lambda: step(optimiser, ElasticPenalty(self.start, sketch)),
+        }
 
-        model = seeded(build, seed)
-        return model, isthmus.discover(model, self.x[:2], gauge="asis")
+    def once(self) -> dict[str, Callable[[], Any]]:
+        """What is done once."""
+        import torch.nn.functional as F
 
+        from isthmus.landscape import Flattest, Loss, teleport
 
-def _drift(problem: Problem, name: str, chosen: Any) -> list[Any]:
-    import torch
-    import torch.nn.functional as F
-
-    import isthmus
-
-    model, symmetry = problem.network(0)
-    optimiser = torch.optim.SGD(model.parameters(), **DESCENTS[name])
-    monitor = isthmus.ChargeMonitor(symmetry, model, optimiser)
-    for x, y in problem.batches(chosen.steps, 0):
-        optimiser.zero_grad()
-        F.cross_entropy(model(x), y).backward()
-        optimiser.step()
-        last = monitor.record()
-    figures = [max(part.values()) for part in (last.drift, last.off_flow, last.off_descent)]
-    return [name, *(f"{figure:.1e}" for figure in figures)]
-
-
-def _plans() -> dict[str, tuple[tuple[int, ...], Callable[[], Any] | None]]:
-    """At which steps a training teleports, and by what."""
-    import isthmus
-
-    return {
-        "plain": ((), None),
-        "steepest, at the start": ((0,), isthmus.Steepest),
-        "steepest, four times": ((0, 25, 50, 75), isthmus.Steepest),
-        "flattest, at the start": ((0,), isthmus.Flattest),
-        "flattest, at 100 and 200": ((100, 200), isthmus.Flattest),
-    }
-
-
-def _summary(problem: Problem, name: str, chosen: Any) -> list[Any]:
-    """The medians over the seeds, at the best step size."""
-    tried = []
-    for rate in chosen.rates:
-        runs = [_train(problem, seed, rate, *_plans()[name], chosen) for seed in range(chosen.runs)]
-        tried.append([rate, *(median(figures) for figures in zip(*runs, strict=True))])
-    best = min(tried, key=lambda row: row[1])
-    return [name, *(f"{figure:.3g}" for figure in best)]
-
-
-def _train(
-    problem: Problem, seed: int, rate: float, moments: tuple[int, ...], objective: Any, chosen: Any
-) -> tuple[float, ...]:
-    """(last training loss, steps to 0.5, test loss, test accuracy, passes over a batch)."""
-    import torch
-    import torch.nn.functional as F
-
-    import isthmus
-    from isthmus.ground import params_of
-    from isthmus.landscape import Loss
-
-    model, symmetry = problem.network(seed)
-    optimiser = torch.optim.SGD(model.parameters(), lr=rate)
-    seen: list[float] = []
-    passes = 0
-    reached = chosen.steps
-    for step, (x, y) in enumerate(problem.batches(chosen.steps, seed)):
-        if step in moments:
-            loss = Loss(model, [(x, y)], F.cross_entropy, {})
-            found = isthmus.teleport(params_of(model), loss, symmetry, objective(), steps=5)
-            model.load_state_dict(found.params)
-            passes += 6 if isinstance(objective(), isthmus.Steepest) else 6 * 8
-        optimiser.zero_grad()
-        value = F.cross_entropy(model(x), y)
-        value.backward()
-        optimiser.step()
-        passes += 1
-        seen.append(float(value.detach()))
-        if reached == chosen.steps and len(seen) >= 10 and sum(seen[-10:]) / 10 < 0.5:
-            reached = step
-    with torch.no_grad():
-        outputs = model(problem.x_test)
-        test = float(F.cross_entropy(outputs, problem.y_test))
-        right = float((outputs.argmax(-1) == problem.y_test).float().mean())
-    return sum(seen[-20:]) / 20, reached, test, right, passes
+        loss = Loss(self.model, [(self.task.x[:128], self.task.y[:128])], F.cross_entropy, {})
+        return self.looks | {
+            "teleport, steepest, 5 steps": lambda: teleport(
+                self.start, loss, self.symmetry, steps=5
+            ),
+            "teleport, flattest, 5 steps": lambda: teleport(
+                self.start, loss, self.symmetry, Flattest(), steps=5
+            ),
+        }

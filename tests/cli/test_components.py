@@ -106,6 +106,7 @@ def test_bad_input_is_two(words, run, files):
     assert sorted(files.folder.iterdir()) == before
 
 
+@pytest.mark.slow  # what torchrun does to a verb is tested on `barrier`
 @pytest.mark.skipif(
     not (dist.is_available() and dist.is_gloo_available()), reason="torch has no gloo"
 )

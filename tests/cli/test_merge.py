@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from isthmus.ground import load, save
-from isthmus.merging import Dare, KarcherMean, Slerp, TaskArithmetic, Ties, merge
+from isthmus.merging import Dare, KarcherMean, PcbMerging, Slerp, TaskArithmetic, Ties, merge
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def equal(found, expected):
     return all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("name", ["arithmetic", "ties", "dare"])
+@pytest.mark.parametrize("name", ["arithmetic", "ties", "dare", "pcb"])
 def test_task_vectors_are_merged_where_they_are(files, merged, name):
     base, paths = fine_tuned(files)
     start = load(base)
@@ -50,6 +50,7 @@ def test_task_vectors_are_merged_where_they_are(files, merged, name):
         "arithmetic": TaskArithmetic(start),
         "ties": ties,
         "dare": Dare(ties, 0.25, seed=3),
+        "pcb": PcbMerging(start, keep=0.5),
     }[name]
     more = ["--base", base, "--method", name, "--keep", 0.5, "--drop", 0.25, "--seed", 3]
     ran, found = merged(paths, "--example", "1x64", *more, "--json", "-")

@@ -31,6 +31,8 @@ from isthmus.merging import (
     Dare,
     GreedySoup,
     KarcherMean,
+    PartialMerge,
+    PcbMerging,
     RecomputeStatistics,
     Slerp,
     TaskArithmetic,
@@ -42,6 +44,7 @@ BASE = {"w": torch.zeros(4, 3), "n": torch.tensor(7)}
 MEANS = [Average(), Average((1, 2, 1)), KarcherMean(), KarcherMean((1, 2, 1))]
 MEANS += [GreedySoup(lambda params: float(params["w"].double().square().sum()))]
 MERGERS = [*MEANS, Slerp(), TaskArithmetic(BASE), Ties(BASE), Dare(Ties(BASE))]
+MERGERS += [PcbMerging(BASE), PartialMerge(["n"])]
 
 
 def models(count=3, dtype=torch.float32):

@@ -12,21 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.papers.figures import (
-    Axis,
-    Dot,
-    Line,
-    Patch,
-    Picture,
-    Series,
-    Text,
-    beside,
-    chart,
-    png,
-    svg,
-)
+from isthmus.papers.figures import Axis, Picture, Series, as_png, as_svg, beside, chart
 from isthmus.papers.figures.chart import ticks
-from isthmus.papers.figures.picture import TONES
+from isthmus.report.canvas import Area, Dot, Line, Words, rgb
 
 X = [1e-4, 1e-3, 1e-2]
 
@@ -35,8 +23,8 @@ def drawn(*series: Series, log: bool = True) -> Picture:
     return chart("Loss <here>", Axis("rate", True), Axis("loss & more", log), series)
 
 
-def texts(picture: Picture) -> list[Text]:
-    return [mark for mark in picture.marks if isinstance(mark, Text)]
+def texts(picture: Picture) -> list[Words]:
+    return [mark for mark in picture.shapes if isinstance(mark, Words)]
 
 
 def test_a_chart_as_svg() -> None:
@@ -44,17 +32,17 @@ def test_a_chart_as_svg() -> None:
         Series("one", X, [2, 1, 0.5], "red", [1.5, 0.9, 0.4], [2.5, 1.1, 0.6]),
         Series("two", X, [1, 1, 1], "teal", dash=6),
     )
-    root = ElementTree.fromstring(svg(picture))
+    root = ElementTree.fromstring(as_svg(picture))
     said = "".join(root.itertext())
     for word in ("Loss <here>", "rate", "loss & more", "one", "two", "0.001"):
         assert word in said
-    assert sum(isinstance(mark, Dot) for mark in picture.marks) == 6
-    assert sum(isinstance(mark, Patch) for mark in picture.marks) == 1
+    assert sum(isinstance(mark, Dot) for mark in picture.shapes) == 6
+    assert sum(isinstance(mark, Area) for mark in picture.shapes) == 1
 
 
 def test_every_mark_lies_in_the_picture_and_higher_is_more() -> None:
     picture = drawn(Series("name", X, [0.01, 0.1, 10], "red"))
-    places = [mark.at for mark in picture.marks if isinstance(mark, Dot)]
+    places = [(mark.x, mark.y) for mark in picture.shapes if isinstance(mark, Dot)]
     assert all(0 <= x <= picture.width and 0 <= y <= picture.height for x, y in places)
     assert places[0][1] > places[1][1] > places[2][1]
     # A step of ten and one of a hundred, on a logarithmic axis.
@@ -64,14 +52,14 @@ def test_every_mark_lies_in_the_picture_and_higher_is_more() -> None:
 
 def test_what_has_no_place_is_left_out() -> None:
     picture = drawn(Series("s", X, [1, math.nan, 0], "red"), Series("none", X, [-1] * 3, "teal"))
-    assert sum(isinstance(mark, Dot) for mark in picture.marks) == 1
+    assert sum(isinstance(mark, Dot) for mark in picture.shapes) == 1
     assert "none" not in [text.text for text in texts(picture)]
-    ElementTree.fromstring(svg(drawn()))
+    ElementTree.fromstring(as_svg(drawn()))
 
 
 def test_names_do_not_lie_on_each_other() -> None:
     many = [Series(f"curve {k}", X, [1, 1, 1 + 0.001 * k], "red") for k in range(8)]
-    heights = sorted(t.at[1] for t in texts(drawn(*many)) if t.text.startswith("curve"))
+    heights = sorted(t.y for t in texts(drawn(*many)) if t.text.startswith("curve"))
     assert all(b - a > 12 for a, b in itertools.pairwise(heights))
 
 
@@ -90,21 +78,20 @@ def test_png_shows_what_svg_shows() -> None:
     from PIL import Image
 
     marks = (
-        Patch(((10, 10), (40, 10), (40, 40), (10, 40)), "red", 1.0),
+        Area(((10, 10), (40, 10), (40, 40), (10, 40)), "red"),
+        Area(((10, 50), (40, 50), (40, 54), (10, 54)), "red", opacity=0.5),
         Line(((60, 20), (90, 20)), "teal", 6),
         Line(((60, 40), (95, 40)), "blue", 4, dash=10),
-        Text((10, 70), "words", "ink"),
+        Words(10, 70, "words", "ink"),
     )
     picture = Picture("test", 100, 80, marks)
-    image = np.array(Image.open(io.BytesIO(png(picture, 1))).convert("RGB"))
+    image = np.array(Image.open(io.BytesIO(as_png(picture, 1))).convert("RGB"))
     assert image.shape == (80, 100, 3)
 
-    def colour(name: str) -> list[int]:
-        return [int(TONES[name][0][k : k + 2], 16) for k in (1, 3, 5)]
-
-    assert image[25, 25].tolist() == colour("red")
-    assert image[20, 75].tolist() == colour("teal")
-    assert image[40, 65].tolist() == colour("blue")
+    assert image[25, 25].tolist() == list(rgb("red"))
+    assert image[52, 25, 0] > image[52, 25, 1] > rgb("red")[1]  # half of it
+    assert image[20, 75].tolist() == list(rgb("teal"))
+    assert image[40, 65].tolist() == list(rgb("blue"))
     assert image[40, 76].tolist() == [255, 255, 255]  # between dashes
     assert image[55:75, 10:60].min() < 100  # some ink
     assert image[5, 5].tolist() == [255, 255, 255]
@@ -115,6 +102,6 @@ def test_pictures_stand_beside_each_other() -> None:
     both = beside("Both", one, one, one, columns=2)
     assert both.width == 2 * one.width
     assert both.height == 2 * one.height + 40
-    dots = [mark.at for mark in both.marks if isinstance(mark, Dot)]
+    dots = [(mark.x, mark.y) for mark in both.shapes if isinstance(mark, Dot)]
     assert dots[3][0] - dots[0][0] == pytest.approx(one.width)
     assert dots[6][1] - dots[0][1] == pytest.approx(one.height)

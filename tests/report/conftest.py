@@ -1,9 +1,13 @@
-"""Two small networks that learned the same toy task from different seeds, connected."""
+"""Two small networks that learned the same toy task, connected; what is read from pictures."""
 
 from __future__ import annotations
 
+import io
+import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -65,3 +69,29 @@ def network() -> Callable[[], nn.Module]:
 def task() -> Callable[[int, int], tuple[torch.Tensor, torch.Tensor]]:
     """Samples of the toy task."""
     return make_task
+
+
+Parsed = Callable[[str], list[tuple[str, dict[str, str], str]]]
+
+
+@pytest.fixture
+def parsed() -> Parsed:
+    """The elements of an SVG that is well-formed and needs nothing from outside."""
+
+    def read(text: str) -> list[tuple[str, dict[str, str], str]]:
+        root = ElementTree.fromstring(text)
+        assert not re.search(r'(href|src|url\()="?https?:', text)
+        assert not re.search(r"\b(nan|inf)\b", text)
+        return [
+            (element.tag.rpartition("}")[2], element.attrib, "".join(element.itertext()))
+            for element in root.iter()
+        ]
+
+    return read
+
+
+@pytest.fixture
+def image() -> Callable[[bytes], np.ndarray]:
+    """The pixels of a PNG file."""
+    opened = pytest.importorskip("PIL.Image").open
+    return lambda data: np.asarray(opened(io.BytesIO(data)))

@@ -79,6 +79,7 @@ def test_depends_on_its_weights(one: Entry) -> None:
 
 
 @every_entry
+@pytest.mark.slow  # every test of discovery exports them too
 @pytest.mark.filterwarnings(
     "ignore:The tensor attributes? .* assigned during export:UserWarning"  # caches, flat weights
 )

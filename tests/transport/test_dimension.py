@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from isthmus.ground.errors import BadInput, NotFinite, ShapeMismatch
-from isthmus.transport.dimension.effective import effective_dimension
+from isthmus.transport.dimension.effective import effective_dimension, trace_ratio
 from isthmus.transport.dimension.intrinsic import LevinaBickel, TwoNearest, intrinsic_dimension
 from isthmus.transport.estimate import Estimate
 from isthmus.transport.measures.measure import Measure
@@ -90,6 +90,7 @@ def test_it_is_the_ratio_of_traces(rows: Tensor, centred: bool) -> None:
         ratio = float(moment.trace() ** 2 / (moment @ moment).trace())
         found = effective_dimension(rows, centred=centred)
         assert found.value == pytest.approx(ratio, rel=1e-9)
+        assert trace_ratio(moment) == pytest.approx(ratio, rel=1e-9)
     assert 1 - 1e-9 <= found.value <= min(rows.shape) + 1e-9
     scaled = effective_dimension(-3 * rows, centred=centred)
     assert scaled.value == pytest.approx(found.value, rel=1e-9)

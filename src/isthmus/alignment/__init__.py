@@ -5,6 +5,9 @@ from isthmus.alignment.align import align as align
 from isthmus.alignment.data.activations import ActivationMatching as ActivationMatching
 from isthmus.alignment.data.activations import Statistic as Statistic
 from isthmus.alignment.data.covariance import CovarianceMatching as CovarianceMatching
+from isthmus.alignment.directions.singular import SingularDirections as SingularDirections
+from isthmus.alignment.directions.singular import WeightDirections as WeightDirections
+from isthmus.alignment.directions.singular import singular_directions as singular_directions
 from isthmus.alignment.forms.canonical import Balanced as Balanced
 from isthmus.alignment.forms.canonical import Form as Form
 from isthmus.alignment.forms.canonical import UnitNorm as UnitNorm

@@ -24,6 +24,7 @@ class Merger(StrEnum):
     ARITHMETIC = "arithmetic"
     TIES = "ties"
     DARE = "dare"
+    PCB = "pcb"
 
 
 class After(StrEnum):
@@ -34,14 +35,14 @@ class After(StrEnum):
     RENORMALISE = "renormalise"
 
 
-NEEDS_BASE = (Merger.ARITHMETIC, Merger.TIES, Merger.DARE)
+NEEDS_BASE = (Merger.ARITHMETIC, Merger.TIES, Merger.DARE, Merger.PCB)
 
 MergerOption = Annotated[
     Merger,
     typer.Option(
         "--method",
         help="average; slerp (two) and karcher: on spheres; soup: greedy, by the loss on --data; "
-        "arithmetic, ties and dare (then ties): of task vectors, with --base.",
+        "arithmetic, ties, dare (then ties) and pcb: of task vectors, with --base.",
     ),
 ]
 BaseOption = Annotated[
@@ -57,7 +58,8 @@ ScaleOption = Annotated[
     typer.Option("--scale", help="Of task vectors; left out: 0.4 of arithmetic, else 1."),
 ]
 KeepOption = Annotated[
-    float, typer.Option("--keep", help="ties, dare: the share of each task vector that counts.")
+    float,
+    typer.Option("--keep", help="ties, dare, pcb: the share of each task vector that counts."),
 ]
 DropOption = Annotated[float, typer.Option("--drop", help="dare: the share that is dropped.")]
 AfterOption = Annotated[
@@ -93,6 +95,8 @@ def merger(
     if base is not None:
         if method is Merger.ARITHMETIC:
             return merging.TaskArithmetic(base, 0.4 if scale is None else scale)
+        if method is Merger.PCB:
+            return merging.PcbMerging(base, keep, 1.0 if scale is None else scale)
         ties = merging.Ties(base, keep, 1.0 if scale is None else scale)
         return merging.Dare(ties, drop, seed) if method is Merger.DARE else ties
     if method is Merger.SOUP:

@@ -1,5 +1,8 @@
 """A module becomes a `Symmetry`: capture, typing, assembly, verification."""
 
+from isthmus.discovery.asymmetry import FiGLU as FiGLU
+from isthmus.discovery.asymmetry import FixedEntries as FixedEntries
+from isthmus.discovery.asymmetry import asymmetric as asymmetric
 from isthmus.discovery.completeness import Completeness as Completeness
 from isthmus.discovery.completeness import completeness as completeness
 from isthmus.discovery.directions import Direction as Direction

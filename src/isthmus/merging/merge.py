@@ -11,7 +11,7 @@ from isthmus.alignment import align_all
 from isthmus.ground import BadInput, Params, check
 from isthmus.merging.average import Average
 from isthmus.merging.mergers import AbstractMerger
-from isthmus.merging.repair import Repair
+from isthmus.merging.repairs import Repair
 
 _AVERAGE = Average()
 

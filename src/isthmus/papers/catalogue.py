@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from isthmus.ground import BadInput, closest
-from isthmus.papers import ferbach2023, zhao2025
+from isthmus.papers import ferbach2023, methods, zhao2025
 from isthmus.papers.bench import Experiment
 
 AnyExperiment: TypeAlias = "Experiment[Any, Any]"
 
-PAPERS = (zhao2025, ferbach2023)
+PAPERS = (zhao2025, ferbach2023, methods)
 """Each has its ``EXPERIMENTS``, whose names begin with its own."""
 
 

@@ -17,6 +17,7 @@ from isthmus.algebra import Symmetry
 from isthmus.algebra.folding import Entry, Run, name_of, short_names
 from isthmus.algebra.spaces import Axis, Factor
 from isthmus.report import lanes
+from isthmus.report.canvas import FONT, themed
 from isthmus.report.lanes import LANE, STRIP, Frame, Placed, Plan, Touch
 from isthmus.report.outline import Outline
 
@@ -25,17 +26,16 @@ _PALETTE = (
     "#0b7a75", "#d1495b", "#c98a0b", "#4863c7", "#7f4fa6", "#4f9d3a", "#1f8fc4", "#c4588f",
     "#8a6a3b", "#5f7f8c",
 )  # fmt: skip
-_STYLE = """
-.network text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1b2430}
-.network .soft{fill:#6b7683}.network .small{font-size:11.5px}.network .bold{font-weight:600}
-.network .rep,.network .rep tspan{
-font:11.5px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.network .frame{fill:#8a94a0;fill-opacity:.07;stroke:#8a94a0;stroke-opacity:.35}
-.network .cell{fill:#fff;stroke:#b9c0c8}.network .paper{fill:#fff}.network .still{fill:#c9ced4}
-@media(prefers-color-scheme:dark){.network text{fill:#e8e6df}.network .soft{fill:#9aa5b1}
-.network .cell{fill:#222b35;stroke:#556270}.network .paper{fill:#181f27}
-.network .still{fill:#46525e}}
-""".replace("\n", "")
+_STYLE = (
+    f".network text{{font:13px {FONT}}}.network .small{{font-size:11.5px}}"
+    ".network .bold{font-weight:600}.network .rep,.network .rep tspan"
+    '{font:11.5px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}'
+    ".network .frame{fill-opacity:.07;stroke-opacity:.35}"
+) + themed(
+    ".network text{fill:$ink}.network .soft{fill:$soft}.network .frame{fill:$grey;stroke:$grey}"
+    ".network .cell{fill:$paper;stroke:$still}.network .paper{fill:$paper}"
+    ".network .still{fill:$still}"
+)
 
 
 def network_svg(symmetry: Symmetry, order: Sequence[str] = ()) -> str:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from html import escape
 
 from isthmus.alignment import OrbitDistance
+from isthmus.report.canvas import FONT, themed
 
-_STYLE = """
-.heat text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1b2430}
-.heat .soft{fill:#5c6775}.heat .cell{fill:#c8413f}.heat .bed{fill:#8a94a0;fill-opacity:.08}
-.heat .light{fill:#fff}
-@media(prefers-color-scheme:dark){.heat text{fill:#e8e6df}.heat .soft{fill:#9aa5b1}
-.heat .cell{fill:#ff7a70}.heat .light{fill:#11161c}}
-""".replace("\n", "")
+_STYLE = f".heat text{{font:13px {FONT}}}.heat .bed{{fill-opacity:.08}}" + themed(
+    ".heat text{fill:$ink}.heat .soft{fill:$soft}.heat .cell{fill:$red}.heat .bed{fill:$grey}"
+    ".heat .light{fill:$paper}"
+)
 
 _CELL, _WIDE, _LETTER = 30.0, 118.0, 7.4
 _MOST = 2**0.5

@@ -9,6 +9,7 @@ from typing import Any
 
 from isthmus.ground import plain
 from isthmus.landscape import Barrier
+from isthmus.report.canvas import FONT, themed
 from isthmus.report.connection import ALIGNED, HOME, NAIVE, Connection
 
 MIDDLE, END, JUMP_AT = 1.0, 2.0, 1.92
@@ -93,15 +94,14 @@ class _Frame:
         return self.height - self.bottom - share * (self.height - self.top - self.bottom)
 
 
-_STYLE = """
-.isthmus text{font:14px system-ui,sans-serif;fill:#5c6775}.isthmus .rule{stroke:#d9d4c8}
-.isthmus .naive{stroke:#c8413f}.isthmus .aligned{stroke:#0b7a75}.isthmus .home{stroke:#b4770d}
-.isthmus path{fill:none;stroke-width:3;stroke-linejoin:round;stroke-linecap:round}
-.isthmus text.naive{fill:#c8413f;stroke:none}.isthmus text.aligned{fill:#0b7a75;stroke:none}
-@media(prefers-color-scheme:dark){.isthmus text{fill:#9aa5b1}.isthmus .rule{stroke:#2b343f}
-.isthmus .naive{stroke:#ff7a70}.isthmus .aligned{stroke:#4fd1c5}.isthmus .home{stroke:#f0b955}
-.isthmus text.naive{fill:#ff7a70}.isthmus text.aligned{fill:#4fd1c5}}
-""".replace("\n", "")
+_STYLE = (
+    f".isthmus text{{font:14px {FONT}}}.isthmus path{{fill:none;stroke-width:3;"
+    "stroke-linejoin:round;stroke-linecap:round}"
+) + themed(
+    ".isthmus text{fill:$soft}.isthmus .rule{stroke:$rule}.isthmus .naive{stroke:$red}"
+    ".isthmus .aligned{stroke:$teal}.isthmus .home{stroke:$amber}"
+    ".isthmus text.naive{fill:$red;stroke:none}.isthmus text.aligned{fill:$teal;stroke:none}"
+)
 
 
 def barrier_svg(connection: Connection, split: str | None = None, width: int = 760) -> str:

@@ -16,6 +16,7 @@ from isthmus.transport.bounds import propagated_error as propagated_error
 from isthmus.transport.bounds import width_for as width_for
 from isthmus.transport.bounds import width_rates as width_rates
 from isthmus.transport.dimension.effective import effective_dimension as effective_dimension
+from isthmus.transport.dimension.effective import trace_ratio as trace_ratio
 from isthmus.transport.dimension.intrinsic import LevinaBickel as LevinaBickel
 from isthmus.transport.dimension.intrinsic import TwoNearest as TwoNearest
 from isthmus.transport.dimension.intrinsic import intrinsic_dimension as intrinsic_dimension
@@ -42,4 +43,5 @@ from isthmus.transport.measures.moments import second_moments as second_moments
 from isthmus.transport.measures.neurons import Parts as Parts
 from isthmus.transport.measures.neurons import neurons as neurons
 from isthmus.transport.measures.neurons import unit_spaces as unit_spaces
+from isthmus.transport.powers import falling as falling
 from isthmus.transport.rates import RateLaw as RateLaw

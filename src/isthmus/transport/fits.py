@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from scipy.stats import t as student
 from torch import Tensor
 
 from isthmus.ground.errors import BadInput
@@ -17,6 +16,7 @@ from isthmus.transport.distances.solvers import Exact, Solver
 from isthmus.transport.distances.wasserstein import wasserstein
 from isthmus.transport.estimate import Estimate, check_level
 from isthmus.transport.measures.measure import Measure
+from isthmus.transport.powers import falling
 from isthmus.transport.rates import RateLaw
 
 Draw: TypeAlias = "Callable[[int, torch.Generator], tuple[Measure, Measure]]"
@@ -107,23 +107,10 @@ def fit_rate(
     )
     if not bool((costs.mean(1) > 0).all()):
         raise BadInput("all samples of one width are equal", "draw from more different atoms")
-    slope, error, degrees = _slope(widths, costs)
-    reach = float(student.ppf((1 + level) / 2, degrees)) * error
-    basis = f"Student's law of {degrees} degrees, {repetitions} repetitions at each width"
-    exponent = Estimate(-slope, -slope - reach, -slope + reach, level, basis)
+    exponent = falling(widths, costs, level)
     means = tuple(costs.mean(1).tolist())
     dimension = exponent.mapped(lambda x: order / x if x > 0 else math.inf)
     return RateFit(order, tuple(widths), means, repetitions, exponent, dimension)
-
-
-def _slope(widths: Sequence[int], costs: Tensor) -> tuple[float, float, int]:
-    """Slope of log mean cost on log width, its standard error, and degrees of freedom."""
-    x = torch.tensor(widths, dtype=torch.float64).log()
-    weights = (x - x.mean()) / (x - x.mean()).square().sum()
-    means, repetitions = costs.mean(1), costs.shape[1]
-    spread = costs.var(1) / (repetitions * means.square())
-    slope, error = weights @ means.log(), (weights.square() @ spread).sqrt()
-    return float(slope), float(error), len(x) * (repetitions - 1)
 
 
 def halves(measure: Measure) -> Draw:

@@ -122,6 +122,51 @@ class _Wave(AbstractPath):
         return {"x": torch.tensor([x, 0.5 * math.sqrt(x * x + 0.16)], dtype=torch.float64)}
 
 
+@dataclass(frozen=True)
+class _Hurried(AbstractPath):
+    """Half a circle, all but passed near t = 1/2; nothing is known of its derivatives."""
+
+    kind = "hurried"
+    pace = 0.002
+
+    def _at(self, t):
+        phase = math.pi / (1 + math.exp(-(t - 0.5) / self.pace))
+        return {"x": 32 * torch.tensor([-math.cos(phase), math.sin(phase)], dtype=torch.float64)}
+
+
+@pytest.mark.parametrize("pieces", [8, 16, 64])
+def test_samples_that_are_too_few_bound_nothing(pieces):
+    # Speeds at the middles see a length of almost nothing: as an ellipse it would bound the
+    # distance by 0.05, where 32 is measured.
+    found = chord_bound(_Hurried(), pieces=pieces)
+    assert found.verdict is Verdict.UNKNOWN
+    assert set(found.evidence["bounds"]) == {"half the chord"}
+    assert found.evidence["measured"] <= found.evidence["bound"] == pytest.approx(32)
+    assert "speeds give the length" in str(found)
+    assert "more pieces are needed" in str(found)
+    enough = chord_bound(_Hurried(), pieces=1024).evidence
+    assert enough["bounds"]["ellipse"] == pytest.approx(16 * math.sqrt(math.pi**2 - 4), rel=0.02)
+
+
+@dataclass(frozen=True)
+class _Roof(AbstractPath):
+    """Two straight lines; that they meet in a corner is kept from whoever asks."""
+
+    kind = "roof"
+
+    def _at(self, t):
+        return {"x": torch.tensor([t, 0.5 - abs(t - 0.5)], dtype=torch.float64)}
+
+
+def test_a_bound_that_is_exceeded_by_what_is_measured_is_void():
+    found = chord_bound(_Roof(), pieces=16)  # straight at every sample: κ = 0
+    assert found.verdict is Verdict.UNKNOWN
+    assert set(found.evidence["bounds"]) == {"half the chord"}
+    assert found.evidence["measured"] == pytest.approx(math.sqrt(1 / 8), rel=0.05)
+    assert "a bound of" in str(found)
+    assert "was measured: more pieces are needed" in str(found)
+
+
 def _curves(count, seed):
     rng = np.random.default_rng(seed)
     for _ in range(count):

@@ -14,6 +14,7 @@ from isthmus.landscape import Loss
 from isthmus.landscape.dynamics import Flattest, Steepest, teleport
 from isthmus.landscape.dynamics.charges import Pairing
 from isthmus.landscape.dynamics.slopes import gradient, hessian_times
+from isthmus.testing.zoo.language import Gpt
 
 CASES = {
     "linear": lambda: (nn.Linear(5, 4, bias=False), nn.Linear(4, 4, bias=False), nn.Linear(4, 3)),
@@ -102,6 +103,17 @@ def test_the_hessian_is_that_of_differences() -> None:
     )
     for name, found in hessian_times(loss, params, v).items():
         assert torch.allclose(found, (up[name] - down[name]) / 2e-6, atol=1e-6)
+
+
+def test_attention_has_a_flatter_point_too() -> None:
+    """Its fused kernel has no second derivative."""
+    torch.manual_seed(0)
+    model = Gpt(torch.nn.LayerNorm).double().eval()
+    x = torch.randint(0, 5, (4, 5))
+    symmetry = isthmus.discover(model, x, gauge="asis")
+    loss = Loss(model, [(x, x)], lambda f, y: F.cross_entropy(f.flatten(0, 1), y.flatten()), {})
+    found = teleport(params_of(model), loss, symmetry, Flattest(probes=2), steps=2, rate=0.01)
+    assert found.moved == pytest.approx(found.loss, rel=1e-12)
 
 
 def test_what_cannot_move_is_refused() -> None:

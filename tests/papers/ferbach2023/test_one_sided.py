@@ -17,11 +17,12 @@ from isthmus.algebra.groups import Motion, Moves
 from isthmus.alignment import Matcher
 from isthmus.ground import BadInput, Params
 from isthmus.papers.ferbach2023 import IncomingCovariance, IncomingWeights, UnitActivations
-from isthmus.papers.ferbach2023.layers import dimension, dimensions, layers, second_moments
+from isthmus.papers.ferbach2023.layers import dimensions, layers, second_moments
 from isthmus.papers.ferbach2023.methods import METHODS, Within
 from isthmus.papers.ferbach2023.settings import network
 from isthmus.testing.training import seeded
 from isthmus.testing.zoo import entry
+from isthmus.transport.dimension.effective import trace_ratio
 
 INPUTS, WIDTHS = 5, (6, 7)
 
@@ -194,7 +195,7 @@ def test_no_batches_are_refused() -> None:
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=6))
 def test_the_dimension_of_a_diagonal_matrix(values: list[float]) -> None:
-    found = dimension(torch.diag(torch.tensor(values, dtype=torch.float64)))
+    found = trace_ratio(torch.diag(torch.tensor(values, dtype=torch.float64)))
     assert found == pytest.approx(sum(values) ** 2 / sum(v * v for v in values))
     assert 1 - 1e-12 <= found <= len(values) + 1e-12
 
@@ -204,8 +205,8 @@ def test_dimensions_of_every_layer() -> None:
     moments = second_moments(model(), batches(), SYMMETRY, row, a)
     found = dimensions(a, row, moments)
     assert found.shape == (3, 2)
-    assert float(found[0, 1]) == pytest.approx(dimension(a["2.weight"].mT @ a["2.weight"]))
-    assert float(found[2, 0]) == pytest.approx(dimension(moments[1]))
+    assert float(found[0, 1]) == pytest.approx(trace_ratio(a["2.weight"].mT @ a["2.weight"]))
+    assert float(found[2, 0]) == pytest.approx(trace_ratio(moments[1]))
     # Data along one line: every neuron is seen as one number.
     line = [(torch.outer(torch.rand(30).double(), torch.ones(INPUTS).double()), None)]
     thin = second_moments(model(), line, SYMMETRY, row, a)

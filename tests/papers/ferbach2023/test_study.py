@@ -18,9 +18,11 @@ from isthmus.papers.ferbach2023.comparison import Comparison
 from isthmus.papers.ferbach2023.methods import METHODS
 from isthmus.papers.ferbach2023.published import PUBLISHED
 from isthmus.papers.ferbach2023.settings import SCALES, Data, Settings, network, rates
-from isthmus.papers.figures import svg
+from isthmus.papers.figures import as_svg
 from isthmus.testing.datasets import batches
 from isthmus.testing.training import seeded
+
+pytestmark = pytest.mark.xdist_group("study")  # what all tests look at is made once
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ def test_pictures_and_tables_have_every_data_set_and_method() -> None:
     found = made_up()
     pictures = found.draw()
     assert list(pictures) == ["losses", "dimensions"]
-    said = "".join(ElementTree.fromstring(svg(pictures["losses"])).itertext())
+    said = "".join(ElementTree.fromstring(as_svg(pictures["losses"])).itertext())
     for method in METHODS:
         assert method.name in said
         assert f"\n{method.name}  " in str(found)

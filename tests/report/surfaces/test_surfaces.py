@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from isthmus.landscape.maps import Surface, Trace
+from isthmus.report.canvas import png
 from isthmus.report.surfaces import contours_png, contours_svg, relief_svg, surface_page
 from isthmus.report.surfaces import write_surface as write
 from isthmus.report.surfaces.contours import heights, levels, segments, shade
-from isthmus.report.surfaces.raster import colours, pixels, png
+from isthmus.report.surfaces.raster import colours, pixels
 
 
 def bowl(wild=None):

@@ -1,11 +1,6 @@
-"""A slice with three wells around a hill, and what tests of pictures read from them."""
+"""A slice with three wells around a hill."""
 
 from __future__ import annotations
-
-import io
-import re
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -31,29 +26,3 @@ def make_surface(steps: int = 25, noise: float = 0.0) -> Surface:
 @pytest.fixture(scope="session")
 def slice_found() -> Sublevels:
     return sublevels(make_surface())
-
-
-Parsed = Callable[[str], list[tuple[str, dict[str, str], str]]]
-
-
-@pytest.fixture
-def parsed() -> Parsed:
-    """The elements of an SVG that is well-formed and needs nothing from outside."""
-
-    def read(text: str) -> list[tuple[str, dict[str, str], str]]:
-        root = ElementTree.fromstring(text)
-        assert not re.search(r'(href|src|url\()="?https?:', text)
-        assert not re.search(r"\b(nan|inf)\b", text)
-        return [
-            (element.tag.rpartition("}")[2], element.attrib, "".join(element.itertext()))
-            for element in root.iter()
-        ]
-
-    return read
-
-
-@pytest.fixture
-def image() -> Callable[[bytes], np.ndarray]:
-    """The pixels of a PNG file."""
-    opened = pytest.importorskip("PIL.Image").open
-    return lambda data: np.asarray(opened(io.BytesIO(data)))

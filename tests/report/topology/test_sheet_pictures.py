@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from isthmus.ground import BadInput, MissingExtra
+from isthmus.report.canvas import Pixels, component_colour, drawing_svg, rgb
 from isthmus.report.topology import sheets_drawing, sheets_page
-from isthmus.report.topology.canvas import Pixels, component_colour, rgb
 from isthmus.report.topology.sheets.meshes import meshes
 from isthmus.report.topology.sheets.solid import Image, View
 from isthmus.topology.sheets import sheets
@@ -102,15 +102,15 @@ def test_figure_1_shows_every_sheet_in_its_colour(parsed):
             colour = np.array(rgb(component_colour(sheet)), dtype=float)
             share = (np.abs(hues - colour / colour.max()).max(axis=1) < 0.02).mean()
             assert (share > 0.03) == (sheet < count)
-        words = [text for tag, _, text in parsed(drawing.svg()) if tag == "text"]
+        words = [text for tag, _, text in parsed(drawing_svg(drawing)) if tag == "text"]
         assert f"{count} sheets" in words
         assert {"W₁", "W₂", "W₃"} <= {*words}
         assert sum(word.startswith("sheet ") for word in words) == count
-        assert drawing.svg() == small(sheets(skip, steps=21)).svg()
+        assert drawing_svg(drawing) == drawing_svg(small(sheets(skip, steps=21)))
 
 
 def test_a_section_names_the_value_at_which_the_third_is_held(parsed):
-    words = [text for _, _, text in parsed(small(sheets(1.0, 3, steps=9), 8).svg())]
+    words = [text for _, _, text in parsed(drawing_svg(small(sheets(1.0, 3, steps=9), 8)))]
     assert "5 sheets; those that meet W₃ = 3" in words
     assert "W₄" in words
 

@@ -13,6 +13,7 @@ import pytest
 
 from isthmus.ground import CannotWrite, OutputExists
 from isthmus.landscape.maps import Surface
+from isthmus.report.canvas import Pixels, Words, component_colour, drawing_svg
 from isthmus.report.topology import (
     folders,
     slice_drawing,
@@ -24,7 +25,6 @@ from isthmus.report.topology import (
     write_slice,
     write_trees,
 )
-from isthmus.report.topology.canvas import Pixels, Words, component_colour
 from isthmus.report.topology.slices import HIGH, LOW, main_leaves, ranked
 from isthmus.topology.merging_tree import merge_tree
 from isthmus.topology.sheets import sheets
@@ -64,7 +64,7 @@ def test_stages_are_where_the_picture_changes(slice_found):
 
 def test_every_panel_says_its_level_and_what_is_there(slice_found, parsed):
     drawing = stages_drawing(slice_found, ("A", "B", "<C>"), [0.6, 1.1])
-    words = [text for tag, _, text in parsed(drawing.svg()) if tag == "text"]
+    words = [text for tag, _, text in parsed(drawing_svg(drawing)) if tag == "text"]
     assert {"loss ≤ 0.6", "2 components, 0 loops", "loss ≤ 1.1", "3 components, 0 loops"} <= {
         *words
     }
@@ -79,7 +79,7 @@ def test_wild_level_and_tiny_slices_can_be_drawn(parsed):
     for losses in ([[1.0]], [[1.0, 1.0]], [[math.nan, 2.0], [1.0, math.inf]]):
         places = [tuple(map(float, range(n))) for n in (len(losses[0]), len(losses))]
         found = sublevels(Surface(*places, tuple(map(tuple, losses)), ()))
-        parsed(stages_drawing(found).svg())
+        parsed(drawing_svg(stages_drawing(found)))
         assert "report-data" in slice_page(found)
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isthmus.report.canvas import Area, Dot, Line, Words, drawing_svg
 from isthmus.report.topology import barcode_drawing, persistence_drawing, tree_drawing
-from isthmus.report.topology.canvas import Area, Dot, Line, Words
 from isthmus.report.topology.trees import leading
 from isthmus.topology.merging_tree import merge_tree
 
@@ -64,7 +64,7 @@ def test_leaves_stand_at_their_births_and_end_where_they_meet():
 def test_a_level_can_be_marked():
     for level in (1.5, 9.0):
         drawing = tree_drawing(TREE, level=level)
-        [line] = [shape for shape in drawing.shapes if isinstance(shape, Line) and shape.dashed]
+        [line] = [shape for shape in drawing.shapes if isinstance(shape, Line) and shape.dash]
         assert {y for _, y in line.points} == {drawing.cursor.scale(level)}
         assert drawing.cursor.scale.high > level
 
@@ -107,7 +107,7 @@ def test_names_do_not_overlap(name):
 
 def test_the_svg_is_well_formed_and_names_the_unit(parsed):
     for tree in (TREE, merge_tree([1.0], []), merge_tree([1e-9, 1e-3, 2.0], [(0, 1, 1.5)])):
-        words = [text for tag, _, text in parsed(tree_drawing(tree, unit="test loss").svg())]
+        words = [text for tag, _, text in parsed(drawing_svg(tree_drawing(tree, unit="test loss")))]
         assert "test loss" in words
     with pytest.raises(ValueError, match="zip"):
         tree_drawing(TREE, ["too", "few"])
@@ -123,18 +123,18 @@ def test_bars_go_from_birth_to_death(parsed):
     assert [(bar[0][0], bar[1][0]) for bar in bars[1:4]] == finite
     arrows = [shape for shape in drawing.shapes if isinstance(shape, Area)]
     assert len(arrows) == 2
-    words = " ".join(text for tag, _, text in parsed(drawing.svg()) if tag == "text")
+    words = " ".join(text for tag, _, text in parsed(drawing_svg(drawing)) if tag == "text")
     assert "4 components, 2 loops" in words
     assert "loss" in words.split()
     short = barcode_drawing([[(0.0, 1.0 + k) for k in range(30)]], most=5)
-    assert "25 shorter ones left out" in short.svg()
+    assert "25 shorter ones left out" in drawing_svg(short)
     assert len([s for s in short.shapes if isinstance(s, Line) and s.tip]) == 5
 
 
 def test_the_diagram_puts_births_across_and_deaths_up(parsed):
     kinds = [[(0.0, 1.0), (0.0, math.inf)], [(0.5, 0.5001)]]
     drawing = persistence_drawing(kinds)
-    parsed(drawing.svg())
+    parsed(drawing_svg(drawing))
     first, never = (s for s in drawing.shapes if isinstance(s, Dot) and s.tip)
     [loop] = [s for s in drawing.shapes if isinstance(s, Area) and s.tip]
     assert never.y < first.y
@@ -146,5 +146,5 @@ def test_the_diagram_puts_births_across_and_deaths_up(parsed):
     )
     (x0, y0), (x1, y1) = diagonal.points
     assert y == pytest.approx(y0 + (x - x0) / (x1 - x0) * (y1 - y0), abs=0.2)
-    assert re.search("1 loop<", drawing.svg())
-    parsed(persistence_drawing([[]]).svg())
+    assert re.search("1 loop<", drawing_svg(drawing))
+    parsed(drawing_svg(persistence_drawing([[]])))

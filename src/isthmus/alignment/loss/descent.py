@@ -17,13 +17,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from isthmus.algebra.elements import Element
 from isthmus.algebra.symmetry import Params, Symmetry
-from isthmus.alignment.loss.statistics import DifferentiableStatistics
 from isthmus.alignment.loss.steering import Steering
 from isthmus.alignment.matcher import Match, Matcher
 from isthmus.alignment.matching.meeting import Meeting
 from isthmus.alignment.soft.overlap import Overlap
 from isthmus.alignment.weights import WeightMatching
 from isthmus.ground.params import lerp
+from isthmus.landscape.differentiable import DifferentiableStatistics
 from isthmus.landscape.evaluation.samples import drawn
 from isthmus.landscape.loss import Loss
 from isthmus.landscape.running import (

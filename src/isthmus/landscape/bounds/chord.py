@@ -12,10 +12,10 @@ length ℓ and curvature at most κ, whose ends are d apart:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
-from isthmus.ground import BadInput, Certificate, NotFinite, Params, Verdict, norm
+from isthmus.ground import BadInput, Certificate, NotFinite, Params, Verdict, distance, norm
 from isthmus.landscape.bounds.deviation import Deviation
 from isthmus.landscape.geometry import across, dot
 from isthmus.landscape.paths import AbstractPath
@@ -26,15 +26,20 @@ ROUNDING = 1e-9
 SAMPLING = 1e-6
 """Relative room where length and curvature are sampled: the edge itself is refused."""
 
+AGREEMENT = 1.05
+"""Speeds and distances of samples may give lengths so far apart, as a ratio; else they are few."""
+
 
 def chord_bound(path: AbstractPath, pieces: int = 256) -> Certificate:
     """How far any point of the chord from ``path.start`` to ``path.end`` is from the path.
 
     Length and curvature are bounded between the middles of ``pieces`` equal parts of t where the
     path bounds its derivatives (`AbstractPath.derivative_bounds`): then what is claimed is PROVED.
-    Elsewhere they are those at the middles, and the claim is TESTED. Where the hypotheses
-    fail it is UNKNOWN, and only the bounds that need none are left. The claim is about the curve
-    itself, before its points are rounded to the dtype of the params.
+    Elsewhere they are those at the middles, and the claim is TESTED, unless the samples contradict
+    it: the length by speeds is not that by distances, or the chord is found further from the path
+    than it says. Then they are too few, and half the chord is the only bound left. Where the
+    hypotheses fail the claim is UNKNOWN, and only the bounds that need none are left. It is about
+    the curve itself, before its points are rounded to the dtype of the params.
 
     Args:
         path: Any path without jumps inside; jumps at its ends are before and after it.
@@ -59,12 +64,14 @@ def chord_bound(path: AbstractPath, pieces: int = 256) -> Certificate:
         )
     if pieces < 1:
         raise BadInput(f"pieces is {pieces}, expected at least 1", "give a positive number")
-    parts, samples = _parts(path, pieces)
+    parts, samples, polygon = _parts(path, pieces)
     measured = samples.largest(path.breaks)
     shape = _bounded(path, parts, samples.chord)
     if shape is not None and shape.why_not is None:
         return _certificate(shape, measured, rigorous=True)
-    return _certificate(_sampled(path, parts, samples.chord), measured, rigorous=False)
+    return _certificate(
+        _sampled(path, parts, samples.chord, polygon, measured), measured, rigorous=False
+    )
 
 
 @final
@@ -78,8 +85,8 @@ class _Part:
     most_curvature: float = math.inf
 
 
-def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], Deviation]:
-    """Every part, and samples at their middles and at all ends."""
+def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], Deviation, float]:
+    """Every part, samples at their middles and at all ends, the length of the polygon of these."""
     start, end = path.jet(0.0, 1), path.jet(1.0, 1)
     gaps = Deviation(start[0], end[0])
     gaps.add(0.0, *start)
@@ -87,14 +94,15 @@ def _parts(path: AbstractPath, pieces: int) -> tuple[list[_Part], Deviation]:
     for corner in path.breaks:
         for t in (corner - 1e-9, corner):  # at a corner a path is what follows
             gaps.add(t, *path.jet(t, 1))
-    parts, half = [], 1 / (2 * pieces)
+    parts, half, polygon, last = [], 1 / (2 * pieces), 0.0, start[0]
     for k in range(pieces):
         t = (2 * k + 1) * half
         jet = path.jet(t, 2)
         parts.append(_part(jet, path.derivative_bounds(t, half), t, half))
+        polygon, last = polygon + distance(last, jet[0]), jet[0]
         if t not in path.breaks:
             gaps.add(t, *jet[:2])
-    return parts, gaps
+    return parts, gaps, polygon + distance(last, end[0])
 
 
 def _part(jet: list[Params], bounds: tuple[float, float] | None, t: float, half: float) -> _Part:
@@ -129,10 +137,14 @@ class _Shape:
     curvature: float
     chord: float
     corner: float | None
+    coarse: str | None = None
+    """What of the samples it was taken from is contradicted, if anything is."""
 
     @property
     def why_not(self) -> str | None:
         """The hypothesis that fails, or None."""
+        if self.coarse is not None:
+            return f"{self.coarse}: more pieces are needed"
         if self.corner is not None:
             return f"it has a corner at t = {self.corner:.3g}"
         if not math.isfinite(self.curvature):
@@ -148,7 +160,9 @@ class _Shape:
     def bounds(self) -> dict[str, float]:
         """Every bound that holds, by name."""
         detour = math.sqrt(max(self.length**2 - self.chord**2, 0.0)) / 2
-        found = {"half the chord": self.chord / 2, "ellipse": detour}
+        found = {"half the chord": self.chord / 2}
+        if self.coarse is None:
+            found["ellipse"] = detour
         if self.why_not is None:
             total, bend = self.curvature * self.length, self.curvature * self.chord
             if total <= math.pi:
@@ -172,12 +186,22 @@ def _bounded(path: AbstractPath, parts: list[_Part], chord: float) -> _Shape | N
     return _Shape(length * room, most * room, chord, _corner(path))
 
 
-def _sampled(path: AbstractPath, parts: list[_Part], chord: float) -> _Shape:
-    """From samples."""
-    length = max(math.fsum(part.length for part in parts), chord)
+def _sampled(
+    path: AbstractPath, parts: list[_Part], chord: float, polygon: float, measured: float
+) -> _Shape:
+    """From samples. The length is taken in two ways, as far apart as they may be wrong."""
+    lengths = sorted((math.fsum(part.length for part in parts), polygon))
     most = max(part.curvature for part in parts)
     room = 1 + SAMPLING
-    return _Shape(length * room, most * room, chord, _corner(path))
+    length = (2 * lengths[1] - lengths[0]) * room
+    shape = _Shape(length, most * room, chord, _corner(path))
+    bound = min(shape.bounds.values())
+    if lengths[1] > AGREEMENT * lengths[0]:
+        coarse = f"speeds give the length {lengths[0]:.4g} or {lengths[1]:.4g}"
+        return replace(shape, coarse=coarse)
+    if measured > bound + SAMPLING * chord:
+        return replace(shape, coarse=f"a bound of {bound:.4g}, where {measured:.4g} was measured")
+    return shape
 
 
 def _corner(path: AbstractPath) -> float | None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from isthmus.ground import NotFinite
+from isthmus.landscape.differentiable import DifferentiableStatistics
 from isthmus.landscape.evaluation.samples import length
 from isthmus.landscape.loss import Loss
 from isthmus.landscape.running import evaluation_mode, pair, place, run, tensors, weights_for
@@ -59,7 +61,8 @@ def _shares(loss: Loss, params: Mapping[str, Tensor]) -> Iterator[tuple[float, T
     sizes = [length(*batch) or len(tensors(batch[0])[0]) for batch in batches]
     weights = weights_for(loss.model, params, loss.dtype, loss.device)
     device = next(iter(weights.values())).device
-    with evaluation_mode(loss.model), torch.enable_grad():
+    written_out = sdpa_kernel(SDPBackend.MATH)  # fused attention has no second derivative
+    with evaluation_mode(loss.model), torch.enable_grad(), written_out, DifferentiableStatistics():
         for size, batch in zip(sizes, batches, strict=True):
             inputs, targets = place(batch, device, loss.dtype)
             value = loss.criterion(run(loss.model, weights, inputs), targets)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from isthmus.ground import BadInput, Result, UnknownName, closest
+from isthmus.ground import BadInput, Result
 from isthmus.landscape.evaluation.engine import Engine, Step
 from isthmus.landscape.loss import Loss
+from isthmus.landscape.modules import modules_of
 from isthmus.landscape.running import weights_for
 
 Rows: TypeAlias = tuple[float, ...]
@@ -74,7 +75,7 @@ def feature_connectivity(
     places = tuple(ts)
     if not places:
         raise BadInput("no t to look at", "give at least one")
-    modules = _modules(loss.model, layers)
+    modules = modules_of(loss.model, layers)
     points = [
         weights_for(loss.model, path(t), loss.dtype, loss.device) for t in (0.0, 1.0, *places)
     ]
@@ -92,20 +93,6 @@ def feature_connectivity(
     if not seen.sums:
         raise BadInput("no layer gave a tensor", "name modules that return one")
     return seen.result()
-
-
-def _modules(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
-    every = {name: module for name, module in model.named_modules() if name}
-    if layers is None:
-        return {name: module for name, module in every.items() if not list(module.children())}
-    for name in layers:
-        if name not in every:
-            near = closest(name, every)
-            raise UnknownName(
-                f"unknown module {name!r}",
-                f"did you mean {near!r}?" if near else "use names of model.named_modules()",
-            )
-    return {name: every[name] for name in layers}
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Ferbach, Goujaud, Gidel and Dieuleveut 2024: linear mode connectivity via optimal transport.
 
-arXiv 2310.19103. Experiments are in the order of the paper; a theorem that is checked becomes one
-more, in a file of its own. ``one_sided`` has the paper's matchers, for any network in a row.
+arXiv 2310.19103. Experiments are in the order of the paper, those of its appendix last: each
+theorem is one, in a file of its own in ``theorems``. ``one_sided`` has the paper's matchers, for
+any network in a row.
 """
 
 from isthmus.papers.ferbach2023.one_sided import (
@@ -10,8 +11,28 @@ from isthmus.papers.ferbach2023.one_sided import (
     UnitActivations,
 )
 from isthmus.papers.ferbach2023.study import learning_rates
+from isthmus.papers.ferbach2023.theorems import (
+    birkhoff,
+    depth,
+    dimension,
+    dropout,
+    low_dimension,
+    lower_bound,
+    mean_field,
+    rates,
+)
 
-EXPERIMENTS = (learning_rates,)
+EXPERIMENTS = (
+    mean_field,
+    rates,
+    depth,
+    lower_bound,
+    low_dimension,
+    learning_rates,
+    dimension,
+    birkhoff,
+    dropout,
+)
 """All that can be run of the paper."""
 
 __all__ = [
@@ -19,5 +40,13 @@ __all__ = [
     "IncomingCovariance",
     "IncomingWeights",
     "UnitActivations",
+    "birkhoff",
+    "depth",
+    "dimension",
+    "dropout",
     "learning_rates",
+    "low_dimension",
+    "lower_bound",
+    "mean_field",
+    "rates",
 ]

@@ -14,6 +14,7 @@ from isthmus.algebra.spaces import leaves
 from isthmus.discovery.probes import Probes
 from isthmus.ground import BadInput
 from isthmus.landscape.running import pair
+from isthmus.transport.dimension.effective import trace_ratio
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,64 @@ def inputs_of(
         raise BadInput("there are no batches", "give some pairs (inputs, targets)")
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Of what a layer takes: sums over samples.
+
+    Attributes:
+        products: ``(inputs, inputs)``: in the first model times in the last, of each sample.
+        first: ``(inputs,)``, in the first model alone; so ``last``.
+        samples: How many.
+    """
+
+    products: Tensor
+    first: Tensor
+    last: Tensor
+    samples: int
+
+    @classmethod
+    def of(cls, first: Tensor, last: Tensor) -> Moments:
+        """Of one batch, ``(samples, inputs)`` of each model."""
+        return cls(first.mT @ last, first.sum(0), last.sum(0), len(first))
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(
+            self.products + other.products,
+            self.first + other.first,
+            self.last + other.last,
+            self.samples + other.samples,
+        )
+
+    @property
+    def second(self) -> Tensor:
+        """``E[x yᵀ]``, not centred (mathematics.md 2.5)."""
+        return self.products / self.samples
+
+    @property
+    def covariance(self) -> Tensor:
+        """The same centred, times the number of samples."""
+        return self.products - torch.outer(self.first, self.last) / self.samples
+
+
+def moments(
+    model: nn.Module,
+    batches: Iterable[Any],
+    symmetry: Symmetry,
+    row: list[Layer],
+    *models: Mapping[str, Tensor],
+) -> list[Moments]:
+    """What each layer takes in the first of some models, beside what it takes in the last.
+
+    Raises:
+        BadInput: There are no batches.
+    """
+    found: list[Moments] = []
+    for seen in inputs_of(model, batches, symmetry, row, *models):
+        new = [Moments.of(values[0], values[-1]) for values in seen]
+        found = [old + more for old, more in zip(found, new, strict=True)] if found else new
+    return found
+
+
 def second_moments(
     model: nn.Module,
     batches: Iterable[Any],
@@ -89,19 +148,7 @@ def second_moments(
     params: Mapping[str, Tensor],
 ) -> list[Tensor]:
     """``E[x xᵀ]`` of what each layer takes, not centred (mathematics.md 2.5)."""
-    sums: list[Tensor] = []
-    samples = 0
-    for seen in inputs_of(model, batches, symmetry, row, params):
-        products = [x.mT @ x for (x,) in seen]
-        sums = [old + new for old, new in zip(sums, products, strict=True)] if sums else products
-        samples += len(seen[0][0])
-    return [total / samples for total in sums]
-
-
-def dimension(matrix: Tensor) -> float:
-    """``tr(S)² / tr(S²)``: between 1 and the rank of S (mathematics.md 2.7)."""
-    wide = matrix.double()
-    return float(wide.trace() ** 2 / wide.square().sum())
+    return [one.second for one in moments(model, batches, symmetry, row, params)]
 
 
 def dimensions(params: Mapping[str, Tensor], row: list[Layer], moments: list[Tensor]) -> Tensor:
@@ -114,5 +161,5 @@ def dimensions(params: Mapping[str, Tensor], row: list[Layer], moments: list[Ten
     for k, layer in enumerate(row[:-1]):
         weight = params[layer.weight].double()
         felt = weight @ moments[k] @ weight.mT
-        found.append([dimension(s) for s in (weight @ weight.mT, felt, moments[k + 1])])
+        found.append([trace_ratio(s) for s in (weight @ weight.mT, felt, moments[k + 1])])
     return torch.tensor(found, dtype=torch.float64).mT.contiguous()

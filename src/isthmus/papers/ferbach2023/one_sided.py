@@ -18,7 +18,7 @@ from isthmus.algebra.groups import Moves
 from isthmus.alignment import Match
 from isthmus.ground import BadInput
 from isthmus.ground.assignment import assignment
-from isthmus.papers.ferbach2023.layers import Layer, inputs_of, layers, second_moments
+from isthmus.papers.ferbach2023.layers import Layer, layers, moments, second_moments
 
 
 @dataclass(frozen=True)
@@ -110,21 +110,12 @@ class UnitActivations:
             BadInput: The network's layers do not stand in a row, or there are no batches.
         """
         row = layers(symmetry)
-        sums: list[list[Tensor]] = []
-        samples = 0
-        for seen in inputs_of(self.model, self.batches, symmetry, row, a, b):
-            new = [[x.mT @ y, x.sum(0), y.sum(0)] for x, y in seen[1:]]
-            sums = [_added(*two) for two in zip(sums, new, strict=True)] if sums else new
-            samples += len(seen[0][0])
+        given = moments(self.model, self.batches, symmetry, row, a, b)[1:]
         orders = {
-            str(layer.units): assignment(both - torch.outer(one, two) / samples, maximise=True)
-            for layer, (both, one, two) in zip(row[:-1], sums, strict=True)
+            str(layer.units): assignment(taken.covariance, maximise=True)
+            for layer, taken in zip(row[:-1], given, strict=True)
         }
-        return Match(_element(symmetry, orders), {"samples": samples}, _CLAIM)
-
-
-def _added(one: list[Tensor], two: list[Tensor]) -> list[Tensor]:
-    return [x + y for x, y in zip(one, two, strict=True)]
+        return Match(_element(symmetry, orders), {"samples": given[0].samples}, _CLAIM)
 
 
 _CLAIM = "each layer's units are in the best order for what comes in, the layer before held"

@@ -1,24 +1,19 @@
-"""Figures: pictures of lines, dots and words, drawn once and written as SVG or PNG."""
+"""Figures: charts of curves, drawn on the canvas of `isthmus.report` and written as SVG or PNG."""
 
 from isthmus.papers.figures.chart import Axis, Series, chart
-from isthmus.papers.figures.files import Drawn, as_png, as_svg
-from isthmus.papers.figures.picture import Dot, Line, Patch, Picture, Text, beside
-from isthmus.papers.figures.png import png
-from isthmus.papers.figures.svg import svg
+from isthmus.report.canvas import Drawing as Drawn
+from isthmus.report.canvas import Drawing as Picture
+from isthmus.report.canvas import beside
+from isthmus.report.canvas import drawing_png as as_png
+from isthmus.report.canvas import drawing_svg as as_svg
 
 __all__ = [
     "Axis",
-    "Dot",
     "Drawn",
-    "Line",
-    "Patch",
     "Picture",
     "Series",
-    "Text",
     "as_png",
     "as_svg",
     "beside",
     "chart",
-    "png",
-    "svg",
 ]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from isthmus.papers.figures.picture import Dot, Line, Mark, Patch, Picture, Point, Text
+from isthmus.report.canvas import Area, Dot, Drawing, Line, Shape, Words
+
+Point: TypeAlias = tuple[float, float]
 
 _LEFT, _TOP, _BOTTOM = 58.0, 52.0, 46.0
 _APART = 16.0
@@ -15,10 +18,11 @@ _APART = 16.0
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows."""
+    """What an axis shows; without ``numbers`` where its places are only rows or columns."""
 
     label: str
     log: bool = False
+    numbers: bool = True
 
     def at(self, value: float) -> float:
         """Where a value is, before it is stretched to the drawing."""
@@ -72,7 +76,7 @@ def chart(
     *,
     width: float = 520,
     height: float = 360,
-) -> Picture:
+) -> Drawing:
     """Curves over common axes, each with its name at its right end.
 
     Points that are not finite, or not positive on a logarithmic axis, are left out.
@@ -80,17 +84,18 @@ def chart(
     shown = [_Shown.of(one, x, y) for one in series]
     names = max((len(one.series.name) for one in shown if one.points), default=0)
     frame = _Frame(x, y, width, height, 26 + 7.6 * names, _span(shown, x, y))
-    marks: list[Mark] = [Text((16, 22), title, size=14, bold=True), *_axes(frame)]
+    marks: list[Shape] = [Words(16, 22, title, size=14, bold=True), *_axes(frame)]
     for one in shown:
         if one.band:
-            marks.append(Patch(tuple(frame.place(*p) for p in one.band), one.series.tone, 0.13))
+            band = tuple(frame.place(*p) for p in one.band)
+            marks.append(Area(band, one.series.tone, opacity=0.13))
     for one in shown:
         way = tuple(frame.place(*point) for point in one.points)
         if len(way) > 1 and one.series.line:
             marks.append(Line(way, one.series.tone, 2.2, one.series.dash))
         if one.series.dots:
-            marks += [Dot(place, one.series.tone) for place in way]
-    return Picture(title, width, height, (*marks, *_names(frame, shown)))
+            marks += [Dot(a, b, 3.5, one.series.tone, "") for a, b in way]
+    return Drawing(title, width, height, (*marks, *_names(frame, shown)))
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,9 @@ def _span(shown: Sequence[_Shown], x: Axis, y: Axis) -> tuple[float, float, floa
 def ticks(low: float, high: float, log: bool) -> list[float]:
     """Round values between two places of an axis (their logarithms to base 10 on a log axis)."""
     if log:
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        wide = high - low > 2.5
-        steps = (1,) if wide else (1, 2, 5)
+        every = max(1, math.ceil((high - low) / 8))
+        decades = [k for k in range(math.floor(low), math.ceil(high) + 1) if k % every == 0]
+        steps = (1,) if high - low > 2.5 else (1, 2, 5)
         values = [step * 10.0**decade for decade in decades for step in steps]
         return [value for value in values if low <= math.log10(value) <= high]
     raw = (high - low) / 5
@@ -143,26 +148,26 @@ def ticks(low: float, high: float, log: bool) -> list[float]:
     return [k * step for k in range(first, math.floor(high / step) + 1)]
 
 
-def _axes(frame: _Frame) -> list[Mark]:
+def _axes(frame: _Frame) -> list[Shape]:
     left, right, bottom, top = frame.span
-    marks: list[Mark] = []
+    marks: list[Shape] = []
     edge = frame.width - frame.right
-    for value in ticks(bottom, top, frame.y.log):
+    for value in ticks(bottom, top, frame.y.log) if frame.y.numbers else ():
         _, y = frame.place(1.0, value)
         marks.append(Line(((_LEFT, y), (edge, y)), "rule", 1))
-        marks.append(Text((_LEFT - 8, y + 4), f"{value:g}", "soft", 1.0, 12))
+        marks.append(Words(_LEFT - 8, y + 4, f"{value:g}", "soft", 12, "end"))
     base = frame.height - _BOTTOM
-    for value in ticks(left, right, frame.x.log):
+    for value in ticks(left, right, frame.x.log) if frame.x.numbers else ():
         x, _ = frame.place(value, 1.0)
         marks.append(Line(((x, base), (x, base + 4)), "soft", 1))
-        marks.append(Text((x, base + 19), f"{value:g}", "soft", 0.5, 12))
+        marks.append(Words(x, base + 19, f"{value:g}", "soft", 12, "middle"))
     marks.append(Line(((_LEFT, base), (edge, base)), "soft", 1))
-    marks.append(Text(((_LEFT + edge) / 2, base + 38), frame.x.label, "soft", 0.5, 12))
-    marks.append(Text((16, _TOP - 10), frame.y.label, "soft", 0.0, 12))
+    marks.append(Words((_LEFT + edge) / 2, base + 38, frame.x.label, "soft", 12, "middle"))
+    marks.append(Words(16, _TOP - 10, frame.y.label, "soft", 12))
     return marks
 
 
-def _names(frame: _Frame, shown: Sequence[_Shown]) -> list[Mark]:
+def _names(frame: _Frame, shown: Sequence[_Shown]) -> list[Shape]:
     """The curves' names to the right of their last points, none on another."""
     ends = [(frame.place(*one.points[-1]), one.series) for one in shown if one.points]
     ends.sort(key=lambda end: end[0][1])
@@ -174,6 +179,6 @@ def _names(frame: _Frame, shown: Sequence[_Shown]) -> list[Mark]:
                 heights[k], heights[k + 1] = heights[k] - short / 2, heights[k + 1] + short / 2
     edge = frame.width - frame.right + 8
     return [
-        Text((edge, y + 4), series.name, series.tone, 0.0, 12.5)
+        Words(edge, y + 4, series.name, series.tone, 12.5)
         for y, (_, series) in zip(heights, ends, strict=True)
     ]

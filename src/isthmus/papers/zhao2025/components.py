@@ -142,11 +142,11 @@ def _linear(bench: Bench, settings: Settings) -> Params:
             x, y = normal(generator, h, h), normal(generator, h, h)
             minimum = LinearMinimum({f"{k}.weight": (h, h) for k in range(depth)}, x, y)
             labels = {
-                minimum.label(_drawn(generator, minimum, x, y)) for _ in range(settings.draws)
+                minimum.label(random_minimum(generator, minimum)) for _ in range(settings.draws)
             }
             same = permuted = 0
             for _ in range(settings.pairs):
-                a, b = (_drawn(generator, minimum, x, y) for _ in range(2))
+                a, b = (random_minimum(generator, minimum) for _ in range(2))
                 found = connect_minima(a, b, minimum)
                 for route in found.routes:
                     worst = float(route.certificates[0].evidence["largest"])
@@ -158,13 +158,13 @@ def _linear(bench: Bench, settings: Settings) -> Params:
     return {"rows": torch.tensor(rows), "losses": losses}
 
 
-def _drawn(generator: torch.Generator, minimum: LinearMinimum, x: Tensor, y: Tensor) -> Params:
+def random_minimum(generator: torch.Generator, minimum: LinearMinimum) -> Params:
     """A random minimum: random weights, and the last that makes up for them."""
     weights = [normal(generator, *shape) for shape in list(minimum.layers.values())[:-1]]
-    before = x.mT
+    before = minimum.inputs.mT
     for weight in weights:
         before = weight @ before
-    weights.append(torch.linalg.solve(before, y.mT, left=False))
+    weights.append(torch.linalg.solve(before, minimum.targets.mT, left=False))
     return dict(zip(minimum.layers, weights, strict=True))
 
 

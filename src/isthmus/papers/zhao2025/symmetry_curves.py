@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params
 from isthmus.landscape import Line, Loss, OrbitPath, chord_bound
 from isthmus.papers.bench import Bench, Check, Experiment, Findings, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.testing import datasets
-from isthmus.testing.training import seeded, train
-from isthmus.testing.zoo.language import Gpt
+from isthmus.papers.tasks import Task, digits_convolution, digits_perceptron, tiny_gpt
 
 _SOURCE = "Zhao, Dehmamy, Walters and Yu 2025, equations 4 and 5 and Theorem 6.2"
 FIGURES = ("length", "chord", "curvature", "bound", "measured", "valid")
@@ -161,18 +158,14 @@ def perform(bench: Bench, settings: Settings) -> Curves:
 
 
 def _curves(bench: Bench, settings: Settings, name: str, scale: float) -> Params:
-    build, (x, y, x_test, y_test), criterion = _network(name)
-    model = seeded(build, bench.seed)
-
-    def trained() -> Params:
-        batch = {"epochs": settings.epochs, "batch": 64, "lr": 3e-3, "seed": bench.seed}
-        return params_of(train(model, x, y, criterion=criterion, **batch))  # type: ignore[arg-type]
-
-    start = bench.step(f"{name}-trained", trained)
-    symmetry = discover(model, x[:1])
+    task = _TASKS[name]()
+    batch = {"epochs": settings.epochs, "lr": 3e-3, "name": f"{name}-trained"}
+    start = task.trained(bench, bench.seed, **batch)  # type: ignore[arg-type]
+    model = task.fresh()
+    symmetry = discover(model, task.x[:1])
     wide = {n: t.double() if t.is_floating_point() else t for n, t in start.items()}
-    shown = (x_test[: settings.shown], y_test[: settings.shown])
-    loss = Loss(model, [shown], criterion, {}, dtype=torch.float64)
+    shown = (task.x_test[: settings.shown], task.y_test[: settings.shown])
+    loss = Loss(model, [shown], task.criterion, {}, dtype=torch.float64)
     ts = [k / (settings.points - 1) for k in range(settings.points)]
     losses, shapes = [], []
     for curve in range(settings.curves):
@@ -189,43 +182,11 @@ def _curves(bench: Bench, settings: Settings, name: str, scale: float) -> Params
     }
 
 
-def _network(
-    name: str,
-) -> tuple[Callable[[], nn.Module], tuple[Tensor, ...], Callable[..., Tensor]]:
-    """(how it is made, inputs and targets for training and test, criterion)."""
-    data = datasets.load("tinyshakespeare" if name == "gpt" else "digits")
-    parts = (data.x_train, data.y_train, data.x_test, data.y_test)
-    if name == "gpt":
-        context = 32
-        x, y, x_test, y_test = (part.reshape(-1, part.shape[-1])[:, :context] for part in parts)
-        kept = (x[:4000], y[:4000], x_test, y_test)
-        return partial(_gpt, context), kept, _characters
-    if name == "mlp":
-        return _mlp, parts, F.cross_entropy
-    return _cnn, parts, F.cross_entropy
-
-
-def _gpt(context: int) -> nn.Module:
-    sizes = {"heads": 2, "hidden": 64, "vocabulary": 65}
-    return Gpt(nn.LayerNorm, 2, False, width=32, positions=context, **sizes)
-
-
-def _characters(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(outputs.flatten(0, -2), targets.flatten())
-
-
-def _mlp() -> nn.Module:
-    hidden = (nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU())
-    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(48, 10))
-
-
-def _cnn() -> nn.Module:
-    images = nn.Unflatten(1, (1, 8))
-    first = (nn.Conv2d(1, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2))
-    second = (nn.Conv2d(12, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU())
-    return nn.Sequential(
-        images, *first, *second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10)
-    )
+_TASKS: Mapping[str, Callable[[], Task]] = {
+    "mlp": lambda: digits_perceptron(48, 48),
+    "cnn": digits_convolution,
+    "gpt": lambda: tiny_gpt().fewer(4000),
+}
 
 
 symmetry_curves = Experiment(

@@ -10,18 +10,21 @@ from html import escape
 import numpy as np
 
 from isthmus.landscape.maps import Surface, Trace
+from isthmus.report.canvas import FONT, png, themed
 from isthmus.report.surfaces.contours import heights, levels, segments
-from isthmus.report.surfaces.raster import colours, pixels, png
+from isthmus.report.surfaces.raster import colours, pixels
 
-STYLE = """
-.surface text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1b2430}
-.surface .soft{fill:#5c6775}.surface .level{fill:none;stroke:#1b2430;stroke-opacity:.35}
+STYLE = (
+    f".surface text{{font:13px {FONT}}}"
+    + themed(".surface text{fill:$ink}.surface .soft{fill:$soft}")
+    + """
+.surface .level{fill:none;stroke:#1b2430;stroke-opacity:.35}
 .surface .path{fill:none;stroke:#fff;stroke-width:3;stroke-linejoin:round}
 .surface .halo{fill:none;stroke:#1b2430;stroke-width:5;stroke-opacity:.4;stroke-linejoin:round}
 .surface .model{fill:#1b2430;stroke:#fff;stroke-width:2}
 .surface .name{fill:#fff;font-weight:600;paint-order:stroke;stroke:#1b2430;stroke-width:3px}
-@media(prefers-color-scheme:dark){.surface text{fill:#e8e6df}.surface .soft{fill:#9aa5b1}}
 """.replace("\n", "")
+)
 _LEFT, _TOP, _LEGEND = 64.0, 16.0, 132.0
 
 

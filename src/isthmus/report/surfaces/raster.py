@@ -1,14 +1,12 @@
-"""A surface as pixels: the colours of the map, and PNG files from nothing but zlib."""
+"""A surface as pixels: the colours of the map, and PNG files of them."""
 
 from __future__ import annotations
-
-import struct
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.landscape.maps import Surface, Trace
+from isthmus.report.canvas import png
 from isthmus.report.surfaces.contours import Grid, heights, levels, shade
 
 _STOPS = np.array([[11, 92, 102], [38, 150, 136], [214, 205, 160], [214, 122, 76], [150, 40, 48]])
@@ -74,17 +72,3 @@ def _dot(image: NDArray[np.uint8], place: Grid, radius: float, colour: NDArray[n
     cover = np.clip(radius + 0.5 - np.hypot(columns - place[0], rows - place[1]), 0, 1)[..., None]
     part = image[low[1] : high[1], low[0] : high[0]]
     part[:] = ((1 - cover) * part + cover * colour).round().astype(np.uint8)
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    """An image of shape (height, width, 3), or 4 with opacity, as a PNG file (W3C, 3rd edition)."""
-    height, width, channels = image.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), image.reshape(height, -1)], axis=1)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
-
-    head = struct.pack(">IIBBBBB", width, height, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
-    body = zlib.compress(rows.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

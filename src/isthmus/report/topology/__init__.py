@@ -1,6 +1,6 @@
 """Pictures of topology: sheets, slices with their components, merge trees, persistence."""
 
-from isthmus.report.topology.canvas import require_pillow
+from isthmus.report.canvas import require_pillow
 from isthmus.report.topology.folders import write_sheets, write_slice, write_trees
 from isthmus.report.topology.level_pages import slice_page, tree_page
 from isthmus.report.topology.persistence import barcode_drawing, persistence_drawing

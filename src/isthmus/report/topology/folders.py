@@ -9,8 +9,8 @@ from typing import Any
 
 from isthmus.ground import refuse_existing
 from isthmus.ground.writing import StrPath, atomic_write
+from isthmus.report.canvas import Drawing, drawing_png, drawing_svg
 from isthmus.report.folder import fill_folder
-from isthmus.report.topology.canvas import Drawing, drawing_png
 from isthmus.report.topology.level_pages import loops_of, slice_page, tree_page
 from isthmus.report.topology.persistence import barcode_drawing, persistence_drawing
 from isthmus.report.topology.sheets import sheets_drawing, sheets_page
@@ -111,7 +111,7 @@ def _write(
 ) -> Path:
     files: dict[str, str | bytes] = dict(pages)
     for name, drawing in drawings.items():
-        files |= {f"{name}.svg": drawing.svg(), f"{name}.png": drawing_png(drawing)}
+        files |= {f"{name}.svg": drawing_svg(drawing), f"{name}.png": drawing_png(drawing)}
     text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
     files["result.json"] = text + "\n"
     refuse_existing(target, force)

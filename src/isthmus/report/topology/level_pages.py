@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from isthmus.ground.results import plain
+from isthmus.report.canvas import Drawing, Scale, drawing_svg, number, rgb
 from isthmus.report.surfaces.contours import heights, levels, shade
-from isthmus.report.topology.canvas import Drawing, Scale, number, rgb
 from isthmus.report.topology.document import document, section
 from isthmus.report.topology.persistence import barcode_drawing, many, persistence_drawing
 from isthmus.report.topology.slices import (
@@ -67,15 +67,16 @@ def slice_page(
     }
     fullest = max(stages(found), key=lambda level: len(found.tree.components(level)))
     start = min(bisect_left(stops, fullest), _STOPS)
-    picture = slice_drawing(found, names, stops[start]).svg()
+    several = drawing_svg(stages_drawing(found, names))
+    picture = drawing_svg(slice_drawing(found, names, stops[start]))
     charted = _drawn(charts, "tree-0", "bars-0")
     pair = f'<div class="pair"><div id="map">{picture}</div><div>{charted}</div></div>'
     text = f"{_sentences(found)} {_CHARTS}"
     body = (
         section("The level", text, _slider(stops, start) + pair)
-        + section("Births and deaths", _DIAGRAM, persistence_drawing(kinds).svg())
+        + section("Births and deaths", _DIAGRAM, drawing_svg(persistence_drawing(kinds)))
         + section("Minima", _minima_text(found, main), _minima(found, main))
-        + section("Stages", "The same at several levels.", stages_drawing(found, names).svg())
+        + section("Stages", "The same at several levels.", several)
     )
     data = _data([found.tree], stops, charts, loops_of(found), "loss") | {"map": _map(found)}
     lead = (
@@ -126,13 +127,13 @@ def tree_page(
         body += "<section>" + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</section>"
     for word, tree in trees.items():
         diagram = persistence_drawing([tree.pairs()], unit=unit)
-        body += section(f"Births and deaths, {word}", _DIAGRAM, diagram.svg())
+        body += section(f"Births and deaths, {word}", _DIAGRAM, drawing_svg(diagram))
     data = _data(list(trees.values()), stops, charts, (), unit) | {"names": list(names)}
     return document(title, _TREES, body, script="levels.js", data=data)
 
 
 def _drawn(charts: Mapping[str, Drawing], *names: str) -> str:
-    return "".join(f'<div id="{name}">{charts[name].svg()}</div>' for name in names)
+    return "".join(f'<div id="{name}">{drawing_svg(charts[name])}</div>' for name in names)
 
 
 def _stops(events: Iterable[float]) -> list[float]:

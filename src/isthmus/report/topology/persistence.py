@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from isthmus.report.topology.canvas import (
+from isthmus.report.canvas import (
     Area,
     Cursor,
     Dot,
@@ -114,7 +114,7 @@ def persistence_drawing(
         Words(20, 46, _kinds(degrees), "soft", 13),
         *level_axis(up, f"death ({unit})", _LEFT, right),
         Line([(_LEFT, foot), (right, _TOP + 16)], "soft", 1.0),
-        Line([(_LEFT, _TOP), (right, _TOP)], "soft", 1.0, dashed=True),
+        Line([(_LEFT, _TOP), (right, _TOP)], "soft", 1.0, dash=3.0),
         Words(right + 8, _TOP + 4, "never", "soft", 12),
         Words((_LEFT + right) / 2, foot + 38, f"birth ({unit})", "soft", 13, "middle"),
     ]

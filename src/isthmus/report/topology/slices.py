@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.report.surfaces.contours import heights, levels, shade
-from isthmus.report.topology.canvas import (
+from isthmus.report.canvas import (
     COMPONENTS,
     Dot,
     Drawing,
@@ -23,6 +22,7 @@ from isthmus.report.topology.canvas import (
     number,
     rgb,
 )
+from isthmus.report.surfaces.contours import heights, levels, shade
 from isthmus.report.topology.persistence import many
 from isthmus.report.topology.trees import leading
 from isthmus.topology.slices import Sublevels, losses_of

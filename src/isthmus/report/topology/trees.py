@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from isthmus.report.topology.canvas import (
+from isthmus.report.canvas import (
     Cursor,
     Dot,
     Drawing,
@@ -85,7 +85,7 @@ def tree_drawing(
         Words(20, 26, title, size=16, bold=True),
         Words(20, 46, subtitle, "soft", 13),
         *level_axis(scale, unit, _LEFT, right),
-        *(Line([(_LEFT, y), (right, y)], "soft", 1.2, dashed=True) for y in map(scale, marked)),
+        *(Line([(_LEFT, y), (right, y)], "soft", 1.2, dash=3.0) for y in map(scale, marked)),
         *_branches(tree, colours, x, scale),
         *_names(called, x, _TOP + height, turned),
     )

@@ -12,8 +12,6 @@ from isthmus.transport.bounds.two_layers.losses import SquaredLoss as SquaredLos
 from isthmus.transport.bounds.two_layers.mean_field import MeanFieldBound as MeanFieldBound
 from isthmus.transport.bounds.two_layers.mean_field import mean_field_bound as mean_field_bound
 from isthmus.transport.bounds.two_layers.study import Gap as Gap
-from isthmus.transport.bounds.width.fits import Law as Law
-from isthmus.transport.bounds.width.fits import Range as Range
 from isthmus.transport.bounds.width.needed import WidthNeeded as WidthNeeded
 from isthmus.transport.bounds.width.needed import width_for as width_for
 from isthmus.transport.bounds.width.stability import DropoutStability as DropoutStability

@@ -54,6 +54,18 @@ def effective_dimension(
     return Estimate.normal(float(whole), float(error), level, basis)
 
 
+def trace_ratio(moment: Tensor) -> float:
+    """``tr(S)² / tr(S²)`` of a symmetric matrix: between 1 and its rank (mathematics.md 2.7).
+
+    The value of `effective_dimension` for rows X is that of ``Xᵀ X``, and of ``X Xᵀ``.
+
+    Args:
+        moment: S, ``(d, d)``.
+    """
+    wide = moment.detach().double()
+    return float(wide.trace() ** 2 / wide.square().sum())
+
+
 def _with_all(x: Tensor) -> Tensor:
     """``Σ_j (x_i·x_j)²`` for each i, by the smaller of the two Gram matrices."""
     n, d = x.shape

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pytest
 import torch
 
 from isthmus.ground import BadInput, distance
-from isthmus.landscape import Line, Loss, barrier
+from isthmus.landscape import Line, Loss, SimplicialComplex, TrainingRecord, barrier
 from isthmus.landscape.curves import Training
 from isthmus.landscape.curves.many import simplexes
 from isthmus.landscape.curves.many.volumes import log_volume, squared_distances
@@ -106,3 +107,11 @@ def test_clear_errors(trained):
         simplexes(minima, loss, 3, steps=2)
     with pytest.raises(BadInput, match="spread is 0 and growth 0.01"):
         simplexes(minima, loss, spread=0)
+
+
+def test_points_of_a_complex_without_volume():
+    ends = [{"w": torch.full((2,), float(k))} for k in range(2)]
+    whole = SimplicialComplex((*ends, ends[0], ends[1]), 2, TrainingRecord(1, 0.0, (1.0,), 0))
+    assert all(volume == -math.inf for volume in whole.log_volumes)
+    points = whole.sample(20, seed=1)
+    assert all(0 <= float(p["w"][0]) <= 1 and float(p["w"].diff().abs()) == 0 for p in points)

@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import torch
 from tests.transport.bounds.conftest import case
@@ -22,7 +21,7 @@ from isthmus.transport.bounds import (
     width_for,
     width_rates,
 )
-from isthmus.transport.bounds.width.fits import falling, fitted, resampled
+from isthmus.transport.powers import fitted
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ def test_the_bound_falls_by_the_law():
         # The hull's constants still grow with the width, a little: the distances alone obey.
         power = 1 if name.startswith("Lipschitz") else 2
         constant = [b.lipschitz if power == 1 else b.curvature for b in both]
-        values = np.array([[b.bounds[name].worst / c] for b, c in zip(both, constant, strict=True)])
-        exponent = float(fitted(widths, np.log(values.T))[0][0])
+        values = [b.bounds[name].worst / c for b, c in zip(both, constant, strict=True)]
+        exponent = float(fitted(widths, torch.tensor(values, dtype=torch.float64).log())[0])
         assert exponent == pytest.approx(law, rel=0.15)
         assert max(constant) < 1.5 * min(constant)
 
@@ -172,23 +171,6 @@ def test_wrong_arguments_are_refused(found):
     ):
         with pytest.raises(BadInput, match=words):
             width_for(found=found, **options)
-
-
-def test_a_power_law_is_fitted_exactly_and_noise_is_in_the_interval():
-    sizes = (10, 30, 100)
-    exact = np.array([[3 * n**-0.7] * 4 for n in sizes])
-    assert falling(sizes, exact).value == pytest.approx(0.7, rel=1e-12)
-    law = Power(0.7, 1)
-    bent = exact * np.log(sizes)[:, None]
-    exponents, heights = fitted(sizes, resampled(bent, 0), law)
-    assert exponents[0] == 0.7
-    assert heights == pytest.approx(math.log(3))
-    random = np.random.default_rng(0)
-    wide = exact.repeat(3, axis=1)
-    noisy = [
-        falling(sizes, wide * random.lognormal(sigma=0.2, size=wide.shape), k) for k in range(40)
-    ]
-    assert sum(one.low < 0.7 < one.high for one in noisy) >= 32
 
 
 def dropped(loss, params, half):

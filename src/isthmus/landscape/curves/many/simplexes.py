@@ -77,7 +77,10 @@ class SimplicialComplex(Result):
     def sample(self, count: int = 1, seed: int = 0) -> list[Params]:
         """Points that are uniform in the complex: a simplex by its volume, then Dirichlet(1)."""
         generator = torch.Generator().manual_seed(seed)
-        volumes = torch.tensor(self.log_volumes, dtype=torch.float64).softmax(0)
+        logs = torch.tensor(self.log_volumes, dtype=torch.float64)
+        if bool(logs.isneginf().all()):  # exactly flat: all have the same volume, zero
+            logs = torch.zeros_like(logs)
+        volumes = logs.softmax(0)
         found = []
         for _ in range(count):
             simplex = int(torch.multinomial(volumes, 1, generator=generator))

@@ -188,8 +188,10 @@ class ControlPoints:
 
 def _wide(first: Mapping[str, Tensor], asked: torch.dtype | None) -> torch.dtype | None:
     """The dtype to cast to: the one asked for, or float32 and wider where dtypes are mixed."""
+    if asked is not None:
+        return asked  # also where the points have it: the inputs may not
     held = {t.dtype for t in first.values() if t.is_floating_point()}
-    wide = asked or functools.reduce(torch.promote_types, held, torch.float32)
+    wide = functools.reduce(torch.promote_types, held, torch.float32)
     return None if held <= {wide} else wide
 
 

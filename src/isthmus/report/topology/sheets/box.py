@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isthmus.report.topology.canvas import Line, Shape, Words, number
+from isthmus.report.canvas import Line, Shape, Words, number
 from isthmus.report.topology.sheets.solid import View
 
 REACH = 1.8

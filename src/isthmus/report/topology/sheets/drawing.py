@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.report.topology.canvas import (
+from isthmus.report.canvas import (
     Area,
     Drawing,
     Pixels,

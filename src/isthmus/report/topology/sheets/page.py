@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 
 from isthmus.ground import BadInput
+from isthmus.report.canvas import component_colour, drawing_svg, number
 from isthmus.report.page import require_report
-from isthmus.report.topology.canvas import component_colour, number
 from isthmus.report.topology.document import document
 from isthmus.report.topology.sheets.drawing import axes, sheets_drawing
 from isthmus.report.topology.sheets.meshes import Mesh, meshes
@@ -83,7 +83,7 @@ def _section(found: Sheets, figure: dict[str, Any]) -> str:
         if middle
         else ""
     )
-    static = sheets_drawing(found, len(found.axis) - 1 if middle else None, width=300).svg()
+    static = drawing_svg(sheets_drawing(found, len(found.axis) - 1 if middle else None, width=300))
     return (
         f"<section><h2>{escape(found.equation)}</h2><p>{escape(str(found))}.</p>"
         f'<div class="card">{slider}<div class="solid" id="{figure["id"]}" role="img" '

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from isthmus.ground import BadInput, Result
 from isthmus.ground.assignment import assignment
 from isthmus.transport.bounds.two_layers.mean_field import MeanFieldBound
-from isthmus.transport.bounds.width.fits import Floats, Law, Range, fitted, interval, resampled
+from isthmus.transport.estimate import Estimate
+from isthmus.transport.powers import Law, fitted, interval, resampled
 
 _ALIKE = 1.25
 """Distances across may be so much larger than inside before two laws count as different."""
@@ -50,10 +50,10 @@ class WidthNeeded(Result):
     error: float
     order: int
     exponent: float
-    fitted: Range
+    fitted: Estimate
     logarithms: int
     width: int
-    needed: Mapping[str, Range]
+    needed: Mapping[str, Estimate]
     sizes: tuple[int, ...]
     distances: tuple[float, ...]
     ratio: float
@@ -125,12 +125,11 @@ def width_for(
     here = float(found.pairs.distances.pow(power).mean())
     gaps = {name: found.bounds[name].mean for name in names} | {"measured": found.measured.mean}
     logarithms = law.logarithms if law else 0
+    lines = list(zip(slopes.tolist(), heights.tolist(), strict=True))
     needed = {}
     for name, gap in gaps.items():
         wanted = math.log(error / gap * here) if gap else math.inf
-        needed[name] = interval(
-            [_solve(e, h, logarithms, wanted) for e, h in zip(slopes, heights, strict=True)]
-        )
+        needed[name] = interval([_solve(e, h, logarithms, wanted) for e, h in lines])
     return WidthNeeded(
         error=error,
         order=power,
@@ -182,9 +181,9 @@ def _distances(
     repetitions: int,
     power: int,
     generator: torch.Generator,
-) -> tuple[Floats, float]:
+) -> tuple[Tensor, float]:
     """W_p^p between random parts of both, (sizes, repetitions), and over that inside one."""
-    across = np.empty((len(sizes), repetitions))
+    across = torch.empty(len(sizes), repetitions, dtype=torch.float64)
     inside = 0.0
     for i, size in enumerate(sizes):
         for j in range(repetitions):

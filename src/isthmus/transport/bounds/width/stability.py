@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +24,8 @@ from isthmus.landscape import Loss
 from isthmus.transport.bounds.two_layers.losses import ConvexLoss
 from isthmus.transport.bounds.two_layers.mean_field import matched, mean_field_bound
 from isthmus.transport.bounds.two_layers.study import Study, wide
-from isthmus.transport.bounds.width.fits import Range, falling
+from isthmus.transport.estimate import Estimate
+from isthmus.transport.powers import falling
 
 Drawn: TypeAlias = "tuple[Loss, Params, Params, Symmetry]"
 """A loss, two networks of one width, and their symmetry."""
@@ -119,7 +119,7 @@ class WidthRates(Result):
 
     widths: tuple[int, ...]
     rows: Mapping[str, tuple[float, ...]]
-    exponents: Mapping[str, Range]
+    exponents: Mapping[str, Estimate]
 
     def __str__(self) -> str:
         pad = max(map(len, self.rows))
@@ -174,9 +174,9 @@ def width_rates(
                 here.setdefault(name, []).append(value)
         for name, values in here.items():
             found.setdefault(name, []).append(values)
-    arrays = {name: np.array(values) for name, values in found.items()}
+    arrays = {n: torch.tensor(values, dtype=torch.float64) for n, values in found.items()}
     return WidthRates(
         tuple(widths),
         {name: tuple(values.mean(1).tolist()) for name, values in arrays.items()},
-        {name: falling(widths, values, seed) for name, values in arrays.items()},
+        {name: falling(widths, values) for name, values in arrays.items()},
     )

@@ -1,0 +1,13 @@
+"""Federated training: clients train on their own data, their models are merged, and so on."""
+
+from isthmus.merging.federated.penalty import ConnectivityPenalty
+from isthmus.merging.federated.rounds import FederatedTraining, LocalTraining, federated
+from isthmus.merging.federated.splits import label_skewed
+
+__all__ = [
+    "ConnectivityPenalty",
+    "FederatedTraining",
+    "LocalTraining",
+    "federated",
+    "label_skewed",
+]
