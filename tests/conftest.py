@@ -1,11 +1,16 @@
 """Settings for every test: one thread, and Hypothesis without deadlines (deterministic on CI).
 
+Published data sets are out of sight, so that no test comes to need files or a network: only
+`tests/testing/test_datasets.py` looks into ``ISTHMUS_DATA``.
+
 Tests with a model of transformers, as the parameter ``one``, are slow but for a few architectures.
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ISTHMUS_TEST_DATA", os.environ.pop("ISTHMUS_DATA", ""))
+os.environ["XDG_CACHE_HOME"] = os.devnull  # workers and programs that tests start inherit both
 
 import pytest
 import torch

@@ -23,9 +23,13 @@ from isthmus.ground.errors import BadInput, MissingExtra
 from isthmus.testing import datasets
 from isthmus.testing.datasets import cifar10, sources
 
-needs_data = pytest.mark.skipif(
-    "ISTHMUS_DATA" not in os.environ, reason="ISTHMUS_DATA is not set: no local data sets"
-)
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of data sets that ISTHMUS_DATA names; without one, the test is skipped."""
+    if not (folder := os.environ["ISTHMUS_TEST_DATA"]):
+        pytest.skip("ISTHMUS_DATA is not set: no local data sets")
+    monkeypatch.setenv("ISTHMUS_DATA", folder)
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def test_an_unknown_name() -> None:
         datasets.load("mist")
 
 
-@needs_data
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_idx_images(name: str) -> None:
     data = datasets.load(name)
@@ -81,7 +85,7 @@ def test_idx_images(name: str) -> None:
     assert torch.bincount(data.y_train).numel() == len(data.classes) == 10
 
 
-@needs_data
+@pytest.mark.usefixtures("published")
 @pytest.mark.slow
 def test_cifar10() -> None:
     pytest.importorskip("PIL", reason="Pillow is not installed: the local CIFAR-10 is JPEG")
@@ -91,7 +95,7 @@ def test_cifar10() -> None:
     assert "LOSSY" in data.version or "lossless" in data.version
 
 
-@needs_data
+@pytest.mark.usefixtures("published")
 def test_tinyshakespeare() -> None:
     data = datasets.load("tinyshakespeare")
     assert len(data.classes) == 65
@@ -99,6 +103,17 @@ def test_tinyshakespeare() -> None:
     assert torch.equal(data.x_train[1:, 0], data.y_train[:-1, -1])
     text = "".join(data.classes[index] for index in data.x_train[0].tolist())
     assert text.startswith("First Citizen:")
+
+
+def test_sentences_need_no_network(empty_cache: Path) -> None:
+    data = datasets.load("sentences")
+    text = "".join(data.classes[index] for index in data.x_train.flatten().tolist())
+    lines = text.split("\n")[:-1]
+    assert all(line[0].isupper() and line.endswith(".") for line in lines)
+    assert len(set(lines)) > len(lines) / 2
+    assert torch.equal(data.x_train[1:, 0], data.y_train[:-1, -1])
+    assert torch.equal(data.x_test, datasets.load("sentences").x_test)
+    assert not empty_cache.exists()
 
 
 def test_without_network(empty_cache: Path) -> None:

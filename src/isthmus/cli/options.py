@@ -72,8 +72,8 @@ ExampleOption = Annotated[
     ),
 ]
 _DATA_HELP = (
-    "digits, mnist, fashion-mnist, cifar10, tinyshakespeare, a .npz or .safetensors file with x "
-    "and y, or pkg.module:factory."
+    "digits, mnist, fashion-mnist, cifar10, tinyshakespeare, sentences, a .npz or .safetensors "
+    "file with x and y, or pkg.module:factory."
 )
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help=_DATA_HELP)]
 NeededDataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=_DATA_HELP)]

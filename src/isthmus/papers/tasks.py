@@ -30,6 +30,7 @@ class Task:
         x: Training inputs, ``(samples, ...)``; so ``y``, their targets.
         x_test: Test inputs; so ``y_test``.
         criterion: Outputs and targets to their mean loss.
+        classes: What the targets stand for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Task:
     x_test: Tensor
     y_test: Tensor
     criterion: Criterion = cross_entropy
+    classes: tuple[str, ...] = ()
 
     def fresh(self, seed: int = 0) -> nn.Module:
         """The network as it is before training."""
@@ -134,14 +136,16 @@ def digits_convolution() -> Task:
     return _classified("digits-convolution", "digits", _convolution)
 
 
-def tiny_gpt(context: int = 32, width: int = 32, blocks: int = 2) -> Task:
-    """A small GPT on the characters of tinyshakespeare, in windows of ``context``."""
-    data = datasets.load("tinyshakespeare")
+def tiny_gpt(
+    context: int = 32, width: int = 32, blocks: int = 2, text: str = "tinyshakespeare"
+) -> Task:
+    """A small GPT on the characters of a text, in windows of ``context``."""
+    data = datasets.load(text)
     parts = (data.x_train, data.y_train, data.x_test, data.y_test)
     x, y, x_test, y_test = (part.reshape(-1, context) for part in parts)
     sizes = {"heads": 2, "hidden": 2 * width, "vocabulary": len(data.classes)}
     build = partial(Gpt, nn.LayerNorm, blocks, False, width=width, positions=context, **sizes)
-    return Task("tiny-gpt", build, x, y, x_test, y_test, per_token)
+    return Task("tiny-gpt", build, x, y, x_test, y_test, per_token, data.classes)
 
 
 def per_token(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -151,7 +155,8 @@ def per_token(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def _classified(name: str, dataset: str, build: Callable[[], nn.Module]) -> Task:
     data = datasets.load(dataset)
-    return Task(name, build, data.x_train, data.y_train, data.x_test, data.y_test)
+    parts = (data.x_train, data.y_train, data.x_test, data.y_test)
+    return Task(name, build, *parts, classes=data.classes)
 
 
 def _convolution() -> nn.Module:

@@ -3,6 +3,7 @@
 A data set is looked for in ``$ISTHMUS_DATA``, then in the cache (``$XDG_CACHE_HOME/isthmus``,
 else ``~/.cache/isthmus``), one folder for each: ``mnist``, ``fashion_mnist``, ``cifar10``,
 ``tinyshakespeare``. What is in neither is downloaded from its public source into the cache.
+``digits`` come with scikit-learn, and ``sentences`` are made here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from isthmus.testing.datasets.cifar10 import load_cifar10
 from isthmus.testing.datasets.dataset import Dataset, rank_in_class
 from isthmus.testing.datasets.files import from_file
 from isthmus.testing.datasets.sources import fetch
+from isthmus.testing.datasets.text import load_sentences, load_tinyshakespeare
 
 __all__ = ["Dataset", "batches", "from_file", "load", "names"]
 
@@ -35,7 +37,6 @@ _FASHION = (
     "bag",
     "ankle boot",
 )
-_WINDOW = 64  # characters in one sample of tinyshakespeare
 
 
 def load(name: str) -> Dataset:
@@ -50,7 +51,8 @@ def load(name: str) -> Dataset:
         "mnist": lambda: _idx_images("mnist", "mnist", _DIGITS),
         "fashion-mnist": lambda: _idx_images("fashion-mnist", "fashion_mnist", _FASHION),
         "cifar10": load_cifar10,
-        "tinyshakespeare": _tinyshakespeare,
+        "tinyshakespeare": load_tinyshakespeare,
+        "sentences": load_sentences,
     }
     if name not in loaders:
         known = ", ".join(loaders)
@@ -60,7 +62,7 @@ def load(name: str) -> Dataset:
 
 def names() -> tuple[str, ...]:
     """The names that ``load`` knows."""
-    return ("digits", "mnist", "fashion-mnist", "cifar10", "tinyshakespeare")
+    return ("digits", "mnist", "fashion-mnist", "cifar10", "tinyshakespeare", "sentences")
 
 
 def batches(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
@@ -102,16 +104,3 @@ def _idx(packed: bytes) -> Tensor:
     sizes = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
     return torch.from_numpy(values.reshape([int(size) for size in sizes]).copy())
-
-
-def _tinyshakespeare() -> Dataset:
-    text = fetch("tinyshakespeare", "input.txt").decode("ascii")
-    characters = tuple(sorted(set(text)))
-    place = {character: index for index, character in enumerate(characters)}
-    ids = torch.tensor([place[character] for character in text])
-    windows = (len(ids) - 1) // _WINDOW
-    x = ids[: windows * _WINDOW].view(windows, _WINDOW)
-    y = ids[1 : windows * _WINDOW + 1].view(windows, _WINDOW)
-    cut = windows * 9 // 10
-    version = f"md5 checked; windows of {_WINDOW} characters, the last tenth is test data"
-    return Dataset("tinyshakespeare", version, x[:cut], y[:cut], x[cut:], y[cut:], characters)

@@ -32,9 +32,10 @@ NAMES = ("as they are", *PARTS, "by activations", "by the loss")
 
 @dataclass(frozen=True)
 class Settings:
-    """Two GPTs on tinyshakespeare.
+    """Two GPTs on a text.
 
     Attributes:
+        text: Name of the data set.
         width: Of the stream; so ``blocks``.
         context: Characters in a window.
         windows: Training windows; so ``tests``.
@@ -43,6 +44,7 @@ class Settings:
         points: On every line.
     """
 
+    text: str = "tinyshakespeare"
     width: int = 32
     blocks: int = 2
     context: int = 32
@@ -54,7 +56,8 @@ class Settings:
 
     def task(self) -> Task:
         """The network and its data."""
-        return tiny_gpt(self.context, self.width, self.blocks).fewer(self.windows, self.tests)
+        task = tiny_gpt(self.context, self.width, self.blocks, self.text)
+        return task.fewer(self.windows, self.tests)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Transformers(Ways):
         s = self.settings
         return (
             f"GPTs of {s.blocks} blocks and width {s.width} on {s.windows} windows of "
-            f"tinyshakespeare: barrier of the test loss {heights}"
+            f"{s.text}: barrier of the test loss {heights}"
         )
 
 
@@ -170,7 +173,7 @@ transformers = Experiment(
     "Two small GPTs: what each part of the group takes off the barrier",
     f"{THEUS}; {TRAN}",
     {
-        Scale.SMOKE: Settings(8, 1, 8, windows=200, tests=20, epochs=1, descent=2, points=3),
+        Scale.SMOKE: Settings("sentences", 8, 1, 8, 200, 20, epochs=1, descent=2, points=3),
         Scale.QUICK: Settings(),
         Scale.PAPER: Settings(windows=30000, tests=1000, epochs=10, descent=2000, points=25),
     },

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from isthmus.papers.tasks import Task, digits_perceptron, fashion_perceptron, tiny_gpt
-from isthmus.testing import datasets
 
 
 def digits() -> Task:
@@ -34,7 +33,7 @@ PROBLEMS: Mapping[str, Callable[[], Task]] = {"digits": digits, "fashion": fashi
 def second(task: Task, seed: int = 0) -> Task:
     """Another task for the same network: images with their pixels permuted, text in capitals."""
     if not task.x.is_floating_point():
-        place = {c: k for k, c in enumerate(datasets.load("tinyshakespeare").classes)}
+        place = {c: k for k, c in enumerate(task.classes)}
         capital = torch.tensor([place.get(c.upper(), k) for c, k in place.items()])
         return _changed(task, lambda x: capital[x], text=True)
     pixels = task.x[0].numel()
