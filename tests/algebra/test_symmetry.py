@@ -116,6 +116,18 @@ def test_restrict_and_lift(symmetry, params, to):
         assert distance(symmetry.act(~lifted, small.act(g, params)), params) < 1e-10
 
 
+def test_elements_of_another_symmetry_are_refused(symmetry, params):
+    small = symmetry.restrict(Permutation)
+    g, whole = small.sample(0), symmetry.sample(0)
+    with pytest.raises(BadInput, match=r"in space \S+ the element is of .*symmetry.lift"):
+        symmetry.act(g, params)
+    with pytest.raises(BadInput, match="the element is of"):
+        small.act(whole, params)
+    with pytest.raises(BadInput, match="the element is of"):
+        whole @ g
+    symmetry.act(whole @ symmetry.lift(g), params)
+
+
 def test_restrict_refuses_what_is_no_subgroup_class(symmetry):
     with pytest.raises(BadInput, match="int is not a group; pass a group class or a predicate"):
         symmetry.restrict(int)

@@ -52,6 +52,18 @@ def test_several_checkpoints_are_scored_together(files, run) -> None:
     assert "--force" in again.err
 
 
+def test_a_smaller_ensemble_replaces_a_larger_one_but_no_input(files, run) -> None:
+    out = files.folder / "out"
+    assert run(*words(files, "--members", "orbit")).code == 0
+    fewer = words(files, "--members", "orbit", "--count", 1, "--force")
+    assert run(*fewer).code == 0
+    assert {path.name for path in out.iterdir()} == {"member-1.safetensors", "ensemble.json"}
+    save(load(files.b), out / "member-2.safetensors")
+    fewer[1:2] = [files.a, out / "member-2.safetensors"]
+    assert run(*fewer).code == 0
+    assert (out / "member-2.safetensors").exists()
+
+
 def test_a_model_without_linear_readers_is_refused(files, run) -> None:
     path = files.folder / "normed.safetensors"
     save(files.params(0, "normed"), path)

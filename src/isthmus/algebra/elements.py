@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.algebra.groups import AbstractMonomial, Moves, Value
 from isthmus.algebra.groups.base import Character
 from isthmus.algebra.groups.curves import Curve, Felt
-from isthmus.ground.errors import Disconnected
+from isthmus.ground.errors import BadInput, Disconnected
 
 if TYPE_CHECKING:
     from isthmus.algebra.symmetry import Symmetry
@@ -29,7 +29,12 @@ class Element:
     values: Mapping[str, Value]
 
     def __matmul__(self, other: Element) -> Element:
-        """``g @ h`` acts as ``h`` and then ``g``."""
+        """``g @ h`` acts as ``h`` and then ``g``.
+
+        Raises:
+            BadInput: they are of different symmetries.
+        """
+        check(self.symmetry, other)
         return self.compose_on(other, self.symmetry.spaces)
 
     def compose_on(self, other: Element, names: Iterable[str]) -> Element:
@@ -150,6 +155,23 @@ def identity(symmetry: Symmetry) -> Element:
     """The neutral element."""
     spaces = symmetry.spaces
     return Element(symmetry, {n: s.group.identity(symmetry.batch(n)) for n, s in spaces.items()})
+
+
+def check(symmetry: Symmetry, g: Element) -> None:
+    """Raise unless ``g`` is of this symmetry, or of one with the same groups."""
+    if g.symmetry is symmetry:
+        return
+    here, there = (
+        {name: space.group for name, space in one.spaces.items()} for one in (symmetry, g.symmetry)
+    )
+    for name in (*here, *there):
+        if here.get(name) != there.get(name):
+            raise BadInput(
+                f"in space {name} the element is of {there.get(name, 'no group')}, "
+                f"the symmetry has {here.get(name, 'none')}",
+                "use the symmetry that the element is of; what restrict gave, symmetry.lift "
+                "takes to the whole",
+            )
 
 
 def sample(symmetry: Symmetry, seed: int | torch.Generator, scale: float) -> Element:

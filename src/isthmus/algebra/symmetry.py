@@ -81,8 +81,10 @@ class Symmetry:
         Raises:
             UnknownName: a parameter is missing, or one is not of this model.
             ShapeMismatch: a parameter has another shape than the rep says.
+            BadInput: the element is of another symmetry, such as a restricted one.
         """
         self.check(params)
+        elements.check(self, g)
         return self.parameters(self.act_all(g, self.coordinates(params)), params)
 
     def canonical(self, params: Mapping[str, Tensor]) -> Params:

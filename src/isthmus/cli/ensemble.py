@@ -164,11 +164,19 @@ def _write(
     force: bool,
     inputs: Sequence[Path],
 ) -> None:
-    """Members, then the scores: where these are, all is there."""
+    """Members, then the scores: where these are, all is there, and no member of an earlier run."""
     for k, member in enumerate(members, 1):
-        save(member, folder / f"member-{k}.safetensors", force=force, inputs=inputs)
+        save(member, _place(folder, k), force=force, inputs=inputs)
+    late = len(members) + 1
+    while (old := _place(folder, late)).exists() and not any(map(old.samefile, inputs)):
+        old.unlink()
+        late += 1
     text = json_format.dumps(outcome, indent=2, allow_nan=False)
     atomic_write(folder / "ensemble.json", text + "\n")
+
+
+def _place(folder: Path, member: int) -> Path:
+    return folder / f"member-{member}.safetensors"
 
 
 def _show(found: Mapping[str, merging.EnsembleScores]) -> None:
