@@ -9,11 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from isthmus.papers.figures import Axis, Picture, Series, as_png, as_svg, beside, chart
-from isthmus.papers.figures.chart import ticks
 from isthmus.report.canvas import Area, Dot, Line, Words, rgb
 
 X = [1e-4, 1e-3, 1e-2]
@@ -61,17 +58,6 @@ def test_names_do_not_lie_on_each_other() -> None:
     many = [Series(f"curve {k}", X, [1, 1, 1 + 0.001 * k], "red") for k in range(8)]
     heights = sorted(t.y for t in texts(drawn(*many)) if t.text.startswith("curve"))
     assert all(b - a > 12 for a, b in itertools.pairwise(heights))
-
-
-@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.booleans())
-def test_ticks_are_round_and_inside(low: float, width: float, log: bool) -> None:
-    if log:
-        low, width = low / 100, width / 100
-    found = ticks(low, low + width, log)
-    places = [math.log10(value) for value in found] if log else found
-    assert all(low - 1e-9 <= place <= low + width + 1e-9 for place in places)
-    assert places == sorted(places)
-    assert log or 2 <= len(found) <= 7
 
 
 def test_png_shows_what_svg_shows() -> None:

@@ -17,7 +17,7 @@ from isthmus.algebra.groups import Motion, Moves
 from isthmus.alignment import Matcher
 from isthmus.ground import BadInput, Params
 from isthmus.papers.ferbach2023 import IncomingCovariance, IncomingWeights, UnitActivations
-from isthmus.papers.ferbach2023.layers import dimensions, layers, second_moments
+from isthmus.papers.ferbach2023.layers import dimensions, input_moments, layers
 from isthmus.papers.ferbach2023.methods import METHODS, Within
 from isthmus.papers.ferbach2023.settings import network
 from isthmus.testing.training import seeded
@@ -108,7 +108,7 @@ def test_each_layer_is_at_its_optimum() -> None:
     units = [torch.eye(n).double() for n in (INPUTS, *WIDTHS)]
     assert orders(IncomingWeights(), a, b) == brute(a, b, units)
     row = layers(SYMMETRY)
-    moments = second_moments(model(), batches(), SYMMETRY, row, a)
+    moments = input_moments(model(), batches(), SYMMETRY, row, a)
     assert orders(IncomingCovariance(model(), batches()), a, b) == brute(a, b, moments)
 
 
@@ -130,7 +130,7 @@ def test_activations_by_hand() -> None:
 def test_second_moments_by_hand() -> None:
     one = model()
     x = torch.cat([x for x, _ in batches()])
-    found = second_moments(model(7), batches(), SYMMETRY, layers(SYMMETRY), params_of(one))
+    found = input_moments(model(7), batches(), SYMMETRY, layers(SYMMETRY), params_of(one))
     for k, moment in zip((0, 2, 4), found, strict=True):
         with torch.no_grad():
             seen = one[:k](x)
@@ -147,7 +147,7 @@ def test_the_choice_of_an_input_basis(seed: int) -> None:
     """Rotations change neither method; other changes of basis only the one without data."""
     a, b = params_of(model(3)), params_of(model(4))
     row = layers(SYMMETRY)
-    moments = tuple(second_moments(model(), batches(), SYMMETRY, row, a))
+    moments = tuple(input_moments(model(), batches(), SYMMETRY, row, a))
     generator = torch.Generator().manual_seed(seed)
     turn = torch.linalg.qr(torch.randn(INPUTS, INPUTS, generator=generator).double())[0]
     bend = turn * torch.tensor([0.05, 0.3, 1, 4, 20]).double()
@@ -202,14 +202,14 @@ def test_the_dimension_of_a_diagonal_matrix(values: list[float]) -> None:
 
 def test_dimensions_of_every_layer() -> None:
     a, row = params_of(model()), layers(SYMMETRY)
-    moments = second_moments(model(), batches(), SYMMETRY, row, a)
+    moments = input_moments(model(), batches(), SYMMETRY, row, a)
     found = dimensions(a, row, moments)
     assert found.shape == (3, 2)
     assert float(found[0, 1]) == pytest.approx(trace_ratio(a["2.weight"].mT @ a["2.weight"]))
     assert float(found[2, 0]) == pytest.approx(trace_ratio(moments[1]))
     # Data along one line: every neuron is seen as one number.
     line = [(torch.outer(torch.rand(30).double(), torch.ones(INPUTS).double()), None)]
-    thin = second_moments(model(), line, SYMMETRY, row, a)
+    thin = input_moments(model(), line, SYMMETRY, row, a)
     assert float(dimensions(a, row, thin)[1, 0]) == pytest.approx(1)
 
 

@@ -57,6 +57,16 @@ def test_losses_over_many_powers_of_ten_get_logarithms():
     assert not Scale.over([1e-4, 2.0], 0, 100, logarithms=False).logarithmic
 
 
+@given(st.floats(1e-12, 1e12), st.floats(1.01, 1e12), st.integers(3, 9))
+def test_logarithmic_ticks_are_round_inside_and_few(low, factor, most):
+    scale = Scale(low, low * factor, 0.0, 1.0, True)
+    ticks = scale.ticks(most)
+    assert 1 <= len(ticks) <= most + 1
+    assert all(low * (1 - 1e-9) <= tick <= scale.high * (1 + 1e-9) for tick in ticks)
+    assert ticks == sorted(set(ticks))
+    assert Scale(1.0, 10.0, 0.0, 1.0, True).ticks() == pytest.approx([1, 2, 5, 10])
+
+
 def test_numbers_are_short_and_zero_has_no_sign():
     assert [number(value) for value in (-0.0, -1.5, 0.123456, 1e-9)] == [
         "0", "−1.5", "0.123", "1e−09",

@@ -140,7 +140,7 @@ def moments(
     return found
 
 
-def second_moments(
+def input_moments(
     model: nn.Module,
     batches: Iterable[Any],
     symmetry: Symmetry,

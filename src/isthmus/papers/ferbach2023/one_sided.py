@@ -18,7 +18,7 @@ from isthmus.algebra.groups import Moves
 from isthmus.alignment import Match
 from isthmus.ground import BadInput
 from isthmus.ground.assignment import assignment
-from isthmus.papers.ferbach2023.layers import Layer, layers, moments, second_moments
+from isthmus.papers.ferbach2023.layers import Layer, input_moments, layers, moments
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class IncomingCovariance:
             BadInput: The network's layers do not stand in a row, or there are no batches.
         """
         row = layers(symmetry)
-        found = self.moments or second_moments(self.model, self.batches, symmetry, row, a)
+        found = self.moments or input_moments(self.model, self.batches, symmetry, row, a)
         if len(found) < len(row) - 1:
             raise BadInput(
                 f"{len(found)} second moments for {len(row)} layers", "give one for every layer"

@@ -18,7 +18,7 @@ from isthmus.discovery import discover
 from isthmus.ground import Params, lerp, params_of
 from isthmus.landscape import Loss
 from isthmus.papers.bench import Bench
-from isthmus.papers.ferbach2023.layers import dimensions, layers, second_moments
+from isthmus.papers.ferbach2023.layers import dimensions, input_moments, layers
 from isthmus.papers.ferbach2023.methods import METHODS, Method
 from isthmus.papers.ferbach2023.settings import Data, Settings, network
 from isthmus.testing.datasets import batches
@@ -75,7 +75,7 @@ class _Work:
         ends = [loss.evaluate(params) for params in (a, b)]
         row = layers(symmetry)
         spread = [
-            dimensions(one, row, second_moments(model, known, symmetry, row, one)) for one in (a, b)
+            dimensions(one, row, input_moments(model, known, symmetry, row, one)) for one in (a, b)
         ]
         return {
             **{name: torch.stack([one[name] for one in found]) for name in found[0]},

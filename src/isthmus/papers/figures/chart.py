@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from isthmus.report.canvas import Area, Dot, Drawing, Line, Shape, Words
+from isthmus.report.canvas import Area, Dot, Drawing, Line, Scale, Shape, Words
 
 Point: TypeAlias = tuple[float, float]
 
@@ -24,9 +24,15 @@ class Axis:
     log: bool = False
     numbers: bool = True
 
-    def at(self, value: float) -> float:
-        """Where a value is, before it is stretched to the drawing."""
-        return math.log10(value) if self.log else value
+    def scale(self, values: Sequence[float], start: float, stop: float) -> Scale:
+        """Over the values, with a margin."""
+        places = [math.log10(value) if self.log else value for value in values] or [0.0]
+        low, high = min(places), max(places)
+        margin = 0.05 * (high - low) or 0.5
+        low, high = low - margin, high + margin
+        if self.log:
+            low, high = 10.0**low, 10.0**high
+        return Scale(low, high, start, stop, self.log)
 
 
 @dataclass(frozen=True)
@@ -49,23 +55,15 @@ class Series:
 
 @dataclass(frozen=True)
 class _Frame:
-    """From values to pixels."""
+    """From values to pixels; ``right`` is where the axes end."""
 
-    x: Axis
-    y: Axis
-    width: float
-    height: float
+    x: Scale
+    y: Scale
     right: float
-    span: tuple[float, float, float, float]
+    base: float
 
-    def place(self, x: float, y: float) -> Point:
-        low, high, bottom, top = self.span
-        across = (self.x.at(x) - low) / (high - low)
-        up = (self.y.at(y) - bottom) / (top - bottom)
-        return (
-            _LEFT + across * (self.width - _LEFT - self.right),
-            self.height - _BOTTOM - up * (self.height - _TOP - _BOTTOM),
-        )
+    def place(self, point: Point) -> Point:
+        return self.x(point[0]), self.y(point[1])
 
 
 def chart(
@@ -83,14 +81,17 @@ def chart(
     """
     shown = [_Shown.of(one, x, y) for one in series]
     names = max((len(one.series.name) for one in shown if one.points), default=0)
-    frame = _Frame(x, y, width, height, 26 + 7.6 * names, _span(shown, x, y))
-    marks: list[Shape] = [Words(16, 22, title, size=14, bold=True), *_axes(frame)]
+    points = [point for one in shown for point in (*one.points, *one.band)]
+    right, base = width - 26 - 7.6 * names, height - _BOTTOM
+    across, up = [a for a, _ in points], [b for _, b in points]
+    frame = _Frame(x.scale(across, _LEFT, right), y.scale(up, base, _TOP), right, base)
+    marks: list[Shape] = [Words(16, 22, title, size=14, bold=True), *_axes(frame, x, y)]
     for one in shown:
         if one.band:
-            band = tuple(frame.place(*p) for p in one.band)
+            band = tuple(map(frame.place, one.band))
             marks.append(Area(band, one.series.tone, opacity=0.13))
     for one in shown:
-        way = tuple(frame.place(*point) for point in one.points)
+        way = tuple(map(frame.place, one.points))
         if len(way) > 1 and one.series.line:
             marks.append(Line(way, one.series.tone, 2.2, one.series.dash))
         if one.series.dots:
@@ -121,55 +122,26 @@ class _Shown:
         return cls(one, points, band)
 
 
-def _span(shown: Sequence[_Shown], x: Axis, y: Axis) -> tuple[float, float, float, float]:
-    """What the drawing shows, with a margin: left, right, bottom, top."""
-    points = [point for one in shown for point in (*one.points, *one.band)]
-    out: list[float] = []
-    for axis, values in ((x, [p[0] for p in points]), (y, [p[1] for p in points])):
-        places = [axis.at(value) for value in values] or [0.0]
-        low, high = min(places), max(places)
-        margin = 0.05 * (high - low) or 0.5
-        out += [low - margin, high + margin]
-    return (out[0], out[1], out[2], out[3])
-
-
-def ticks(low: float, high: float, log: bool) -> list[float]:
-    """Round values between two places of an axis (their logarithms to base 10 on a log axis)."""
-    if log:
-        every = max(1, math.ceil((high - low) / 8))
-        decades = [k for k in range(math.floor(low), math.ceil(high) + 1) if k % every == 0]
-        steps = (1,) if high - low > 2.5 else (1, 2, 5)
-        values = [step * 10.0**decade for decade in decades for step in steps]
-        return [value for value in values if low <= math.log10(value) <= high]
-    raw = (high - low) / 5
-    unit = 10.0 ** math.floor(math.log10(raw))
-    step = next(unit * k for k in (1, 2, 2.5, 5, 10) if unit * k >= raw)
-    first = math.ceil(low / step)
-    return [k * step for k in range(first, math.floor(high / step) + 1)]
-
-
-def _axes(frame: _Frame) -> list[Shape]:
-    left, right, bottom, top = frame.span
+def _axes(frame: _Frame, x: Axis, y: Axis) -> list[Shape]:
     marks: list[Shape] = []
-    edge = frame.width - frame.right
-    for value in ticks(bottom, top, frame.y.log) if frame.y.numbers else ():
-        _, y = frame.place(1.0, value)
-        marks.append(Line(((_LEFT, y), (edge, y)), "rule", 1))
-        marks.append(Words(_LEFT - 8, y + 4, f"{value:g}", "soft", 12, "end"))
-    base = frame.height - _BOTTOM
-    for value in ticks(left, right, frame.x.log) if frame.x.numbers else ():
-        x, _ = frame.place(value, 1.0)
-        marks.append(Line(((x, base), (x, base + 4)), "soft", 1))
-        marks.append(Words(x, base + 19, f"{value:g}", "soft", 12, "middle"))
-    marks.append(Line(((_LEFT, base), (edge, base)), "soft", 1))
-    marks.append(Words((_LEFT + edge) / 2, base + 38, frame.x.label, "soft", 12, "middle"))
-    marks.append(Words(16, _TOP - 10, frame.y.label, "soft", 12))
+    for value in frame.y.ticks() if y.numbers else ():
+        height = frame.y(value)
+        marks.append(Line(((_LEFT, height), (frame.right, height)), "rule", 1))
+        marks.append(Words(_LEFT - 8, height + 4, f"{value:g}", "soft", 12, "end"))
+    base = frame.base
+    for value in frame.x.ticks() if x.numbers else ():
+        here = frame.x(value)
+        marks.append(Line(((here, base), (here, base + 4)), "soft", 1))
+        marks.append(Words(here, base + 19, f"{value:g}", "soft", 12, "middle"))
+    marks.append(Line(((_LEFT, base), (frame.right, base)), "soft", 1))
+    marks.append(Words((_LEFT + frame.right) / 2, base + 38, x.label, "soft", 12, "middle"))
+    marks.append(Words(16, _TOP - 10, y.label, "soft", 12))
     return marks
 
 
 def _names(frame: _Frame, shown: Sequence[_Shown]) -> list[Shape]:
     """The curves' names to the right of their last points, none on another."""
-    ends = [(frame.place(*one.points[-1]), one.series) for one in shown if one.points]
+    ends = [(frame.place(one.points[-1]), one.series) for one in shown if one.points]
     ends.sort(key=lambda end: end[0][1])
     heights = [place[1] for place, _ in ends]
     for _ in range(200):
@@ -177,7 +149,7 @@ def _names(frame: _Frame, shown: Sequence[_Shown]) -> list[Shape]:
             short = _APART - (heights[k + 1] - heights[k])
             if short > 0:
                 heights[k], heights[k + 1] = heights[k] - short / 2, heights[k + 1] + short / 2
-    edge = frame.width - frame.right + 8
+    edge = frame.right + 8
     return [
         Words(edge, y + 4, series.name, series.tone, 12.5)
         for y, (_, series) in zip(heights, ends, strict=True)

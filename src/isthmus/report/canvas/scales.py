@@ -50,17 +50,22 @@ class Scale:
         return math.log10(value) if value > 0 else -math.inf
 
     def ticks(self, most: int = 6) -> list[float]:
-        """At most so many round values on the scale."""
-        if self.logarithmic:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            every = max(1, math.ceil((last - first + 1) / most))
-            powers = [10.0**power for power in range(first, last + 1, every)]
-            if len(powers) > 1:
-                return powers
+        """At most so many round values on the scale, or one more."""
+        if self.logarithmic and len(found := self._powers(most)) > 1:
+            return found
         size = 10.0 ** math.floor(math.log10((self.high - self.low) / most))
         step = next(s * size for s in _STEPS if (self.high - self.low) / (s * size) <= most)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
         return [k * step for k in range(first, last + 1)]
+
+    def _powers(self, most: int) -> list[float]:
+        """1, 2 and 5 times the powers of ten, or these alone, or some of them."""
+        first, last = math.floor(math.log10(self.low)), math.floor(math.log10(self.high))
+        fine = [step * 10.0**k for k in range(first, last + 1) for step in _STEPS[:-1]]
+        if len(held := [value for value in fine if self.low <= value <= self.high]) <= most:
+            return held
+        powers = [10.0**k for k in range(first, last + 1) if 10.0**k >= self.low]
+        return powers[:: max(1, math.ceil(len(powers) / most))]
 
 
 @dataclass(frozen=True)

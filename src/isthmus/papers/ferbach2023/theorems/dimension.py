@@ -16,7 +16,7 @@ from isthmus.ground.matrices import factor
 from isthmus.papers.bench import Bench, Check, Experiment, Findings, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.ferbach2023.comparison import METRICS
-from isthmus.papers.ferbach2023.layers import dimensions, layers, second_moments
+from isthmus.papers.ferbach2023.layers import dimensions, input_moments, layers
 from isthmus.papers.ferbach2023.theorems.rates import matching_cost
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.tasks import Task, digits_perceptron, fashion_perceptron
@@ -194,7 +194,7 @@ def _measured(settings: Settings, task: Task, pair: list[Params]) -> Params:
     symmetry = discover(model, task.x[:2])
     row = layers(symmetry)
     seen = batches(task.x[: settings.seen], task.y[: settings.seen], 500)
-    moments = [second_moments(model, seen, symmetry, row, one) for one in pair]
+    moments = [input_moments(model, seen, symmetry, row, one) for one in pair]
     found = [dimensions(one, row, two) for one, two in zip(pair, moments, strict=True)]
     root = factor(moments[0][0])
     weights = [one[row[0].weight].double() for one in pair]
