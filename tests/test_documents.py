@@ -160,12 +160,16 @@ def test_a_row_of_methods_says_what_was_measured_and_how_it_stands() -> None:
     checks = [{"standing": "passed"}, {"standing": "finding", "name": "a", "claim": "b"}]
     checks[1]["finding"] = "too small"
     name = method.experiment.name
-    result = {"scale": "quick", "checks": checks, "found": {"measured": "a | b"}}
-    text = script("methods").page({name: result})
+    result = {"scale": "quick", "seed": 0, "checks": checks, "found": {"measured": "a | b"}}
+    text = script("methods").page({name: [result]})
     (row,) = [line for line in text.splitlines() if line.startswith(f"| **{method.name}**")]
     assert row.endswith("| a / b (quick) | 1 passed, 1 finding |")
     assert f"* `{name}`, a: b. It does not: too small." in text
     assert "| not run |" in text
+    again = [result, {**result, "seed": 1}, {**result, "seed": 2, "checks": checks[:1]}]
+    text = script("methods").page({name: again})
+    assert "| 1 passed, 1 finding (seeds 0, 1)<br>1 passed (seed 2) |" in text
+    assert "It does not: too small (seeds 0, 1)." in text
 
 
 def test_pictures_of_the_gallery_are_small() -> None:
