@@ -56,7 +56,7 @@ class Curves(Ways):
         off = float(self.formula)
         checks = [
             Check("parametrisation", "a Bézier curve is its formula", off, 1e-12, source=GARIPOV),
-            Check("ends", "every curve joins the two networks themselves", ends),
+            Check("ends", "every curve joins the two networks themselves", ends, 1e-6),
         ]
         if not self.settings.fashion:
             return checks

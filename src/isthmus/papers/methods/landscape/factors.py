@@ -131,6 +131,7 @@ class Factors(Measured):
                 "depth",
                 "the barrier of a deeper network is higher",
                 barrier("baseline") - barrier("deeper"),
+                finding="one layer more changes the barrier by less than another seed does",
                 source=_SOURCE,
             ),
             Check(

@@ -109,6 +109,8 @@ class Copies(Measured):
                     "copies of the start are not linearly connected: their line rises by 2 % of "
                     "error at least",
                     _THRESHOLD - float(figures[0, 0]),
+                    finding="the noise of a short training of a small network may be too little to "
+                    "part two copies: seeds differ",
                     source=_SOURCE,
                 ),
                 Check(
