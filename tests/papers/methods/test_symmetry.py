@@ -71,7 +71,9 @@ def test_headlines_can_fail() -> None:
     crossing = torch.ones(1, 2, 3)
     settings = width.Settings(widths=(8, 16), decays=(0.0,))
     found = width.Widths(settings, heights, torch.ones(1, 2), crossing, crossing, exact=0.0)
-    assert failing(found) == {"width", "temperature"}
+    assert failing(found) == {"width"}
+    hot = {check.name: check.standing for check in found.check()}["temperature"]
+    assert hot is Standing.FINDING
     losses = torch.zeros(4, 4, 3)
     tried = mechanisms.Settings(points=3)
     same = mechanisms.Mechanistic(tried, losses, losses, torch.zeros(3), torch.ones(2))

@@ -109,7 +109,8 @@ class Hulls(Measured):
                 "minima, or less (relative)",
                 shared,
                 0.01,
-                finding="with some seeds it is a little more than a hundredth above: no theorem forbids it",
+                finding="with some seeds it is a little more than a hundredth above: "
+                "no theorem forbids it",
                 source=_SOURCE,
             ),
             Check(

@@ -121,8 +121,8 @@ class Widths(Measured):
                 "the widest network's barrier is mostly one of temperature: calibrated it is a "
                 "quarter",
                 float(last[-1, 1] - last[-1, 0] / 4),
-                finding="what calibration leaves at this width depends on the seed: from a thirtieth "
-                "to somewhat more than a quarter, in those tried",
+                finding="what calibration leaves at this width depends on the seed: from a "
+                "thirtieth to somewhat more than a quarter, in those tried",
                 source=_SOURCE,
             ),
             Check(
