@@ -27,7 +27,16 @@ from isthmus.merging.partial import PartialMerge, early_layers
 from isthmus.merging.repairs import BiasCalibration, RecomputeStatistics, Renormalise, Repair
 from isthmus.merging.soups import GreedySoup
 from isthmus.merging.spheres import KarcherMean, Slerp
-from isthmus.merging.task_vectors import AbstractTaskMerger, Dare, PcbMerging, TaskArithmetic, Ties
+from isthmus.merging.task_vectors import (
+    AbstractTaskMerger,
+    Dare,
+    PcbMerging,
+    TaskArithmetic,
+    Ties,
+    Transfer,
+    carry_task,
+    transfer,
+)
 from isthmus.merging.trunks import Trunks
 from isthmus.merging.vanishing import VanishingFeatures, vanishing_features
 
@@ -62,12 +71,15 @@ __all__ = [
     "TaskArithmetic",
     "Ties",
     "TrainedMembers",
+    "Transfer",
     "Trunks",
     "VanishingFeatures",
+    "carry_task",
     "early_layers",
     "factors",
     "federated",
     "label_skewed",
     "merge",
+    "transfer",
     "vanishing_features",
 ]
