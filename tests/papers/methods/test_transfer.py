@@ -1,0 +1,67 @@
+"""Transfer and adapters, at the smallest scale: they run, are drawn, and their identities hold."""
+
+import functools
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from isthmus.papers.bench import Scale, Standing
+from isthmus.papers.methods.transfer import METHODS
+from isthmus.papers.methods.transfer.transfusion import transfusion
+
+pytestmark = pytest.mark.xdist_group("transfer methods")  # what all tests look at is made once
+
+EXPERIMENTS = tuple(dict.fromkeys(method.experiment for method in METHODS))
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """What an experiment finds, and where; each is run once."""
+
+    @functools.cache
+    def run(experiment):
+        folder = tmp_path_factory.mktemp("methods") / experiment.name
+        return experiment.run("smoke", folder=folder), folder
+
+    return run
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
+def test_every_method_is_measured_and_drawn(experiment, smoke) -> None:
+    found, folder = smoke(experiment)
+    assert found.passed, [str(check) for check in found.check()]
+    assert all(check.standing is Standing.PASSED for check in found.check())
+    assert all(bool(torch.isfinite(t).all()) for t in found.arrays().values())
+    (name,) = found.draw()
+    assert (folder / f"{name}.svg").read_text("utf-8").startswith("<svg")
+    data = json.loads((folder / "result.json").read_text("utf-8"))
+    assert data["found"]["measured"] == found.measured
+    assert "\n" not in found.measured
+    assert str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
+def test_claims_hold_at_the_quick_scale(experiment) -> None:
+    found = experiment.run("quick")
+    assert found.passed, [str(check) for check in found.check()]
+
+
+def test_claims_on_a_transfer_can_fail(smoke) -> None:
+    found, _ = smoke(transfusion)
+    learned = replace(found, settings=transfusion.settings[Scale.QUICK])
+    rows = torch.tensor([[4.0, 4.0, 4.0], [4.0, 3.0, 3.5], [4.0, 2.5, 3.0], [4.0, 2.0, 2.5]])
+    good = replace(learned, chosen=rows.repeat(2, 1, 1), losses=rows.repeat(2, 1, 1))
+    assert good.best[0].tolist() == [4.0, 3.0, 2.5, 2.0]
+    assert good.passed
+    bad = replace(good, losses=rows.flip(0).repeat(2, 1, 1), chosen=rows.flip(0).repeat(2, 1, 1))
+    assert {c.name for c in bad.check() if not c.passed} == {
+        "permutations, perceptron", "whole group, perceptron", "activations, perceptron",
+        "permutations, GPT", "whole group, GPT", "activations, GPT", "attention",
+    }  # fmt: skip
+    off = found.planted.clone()
+    off[0, 1], off[2, 2] = 1e-6, 1e-12
+    names = {c.name for c in replace(good, planted=off).check() if not c.passed}
+    assert names == {"law, perceptron", "alignment, GPT"}
