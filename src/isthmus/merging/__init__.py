@@ -24,6 +24,7 @@ from isthmus.merging.federated import (
 from isthmus.merging.merge import merge
 from isthmus.merging.mergers import AbstractMerger
 from isthmus.merging.partial import PartialMerge, early_layers
+from isthmus.merging.products import ProductAverage
 from isthmus.merging.repairs import BiasCalibration, RecomputeStatistics, Renormalise, Repair
 from isthmus.merging.soups import GreedySoup
 from isthmus.merging.spheres import KarcherMean, Slerp
@@ -62,6 +63,7 @@ __all__ = [
     "OrbitMembers",
     "PartialMerge",
     "PcbMerging",
+    "ProductAverage",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
