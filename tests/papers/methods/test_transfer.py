@@ -9,6 +9,7 @@ import torch
 
 from isthmus.papers.bench import Scale, Standing
 from isthmus.papers.methods.transfer import METHODS
+from isthmus.papers.methods.transfer.lora import lora
 from isthmus.papers.methods.transfer.transfusion import transfusion
 
 pytestmark = pytest.mark.xdist_group("transfer methods")  # what all tests look at is made once
@@ -65,3 +66,14 @@ def test_claims_on_a_transfer_can_fail(smoke) -> None:
     off[0, 1], off[2, 2] = 1e-6, 1e-12
     names = {c.name for c in replace(good, planted=off).check() if not c.passed}
     assert names == {"law, perceptron", "alignment, GPT"}
+
+
+def test_claims_on_adapters_can_fail(smoke) -> None:
+    found, _ = smoke(lora)
+    learned = replace(found, settings=lora.settings[Scale.QUICK])
+    good = replace(learned, accuracies=torch.tensor([0.1, 0.8, 0.3, 0.6, 0.7, 0.71]))
+    assert good.passed
+    bad = replace(good, accuracies=torch.tensor([0.1, 0.8, 0.6, 0.6, 0.6, 0.7]), off=found.off + 1)
+    assert [c.name for c in bad.check() if c.passed] == ["no symmetry"]
+    still = replace(good, scaled=torch.tensor(0.0))
+    assert {c.name for c in still.check() if not c.passed} == {"no symmetry"}

@@ -1,6 +1,7 @@
 """Transfer and low rank: task vectors between strangers, adapters, soft fusion of transformers."""
 
 from isthmus.papers.methods.method import Method
+from isthmus.papers.methods.transfer.lora import lora
 from isthmus.papers.methods.transfer.transfusion import transfusion
 
 METHODS: tuple[Method, ...] = (
@@ -10,6 +11,13 @@ METHODS: tuple[Method, ...] = (
         "`isthmus.transfer`, `isthmus transfer`",
         "a task vector, permuted, improves a model that was trained apart, without its data",
         transfusion,
+    ),
+    Method(
+        "LoRA up to GL(r)",
+        "Hu et al. 2022, ICLR; Putterman et al. 2024",
+        "`isthmus.discover`, `isthmus.canonical`, `isthmus.distance`, `isthmus.ProductAverage`",
+        "an adapter BA is the same for all (B g⁻¹, g A); what is learned from it should be too",
+        lora,
     ),
 )
 """In the order of the table."""
