@@ -10,6 +10,7 @@ import torch
 from isthmus.papers.bench import Scale, Standing
 from isthmus.papers.methods.transfer import METHODS
 from isthmus.papers.methods.transfer.lora import lora
+from isthmus.papers.methods.transfer.transformer_fusion import transformer_fusion
 from isthmus.papers.methods.transfer.transfusion import transfusion
 
 pytestmark = pytest.mark.xdist_group("transfer methods")  # what all tests look at is made once
@@ -77,3 +78,33 @@ def test_claims_on_adapters_can_fail(smoke) -> None:
     assert [c.name for c in bad.check() if c.passed] == ["no symmetry"]
     still = replace(good, scaled=torch.tensor(0.0))
     assert {c.name for c in still.check() if not c.passed} == {"no symmetry"}
+
+
+def test_claims_on_fused_transformers_can_fail(smoke) -> None:
+    found, _ = smoke(transformer_fusion)
+    learned = replace(found, settings=transformer_fusion.settings[Scale.QUICK])
+    rows = torch.tensor([[3.0, 2.8, 2.9], [2.9, 2.8, 2.9], [3.1, 2.9, 3.0]])
+    tuned = torch.tensor([2.7, 2.85, 2.8, 2.6, 2.5, 2.6])
+    good = replace(learned, chosen=rows, losses=rows, plain=torch.tensor(3.3), tuned=tuned)
+    assert good.soft == pytest.approx([2.8, 2.8, 2.9])
+    assert all(check.standing is Standing.PASSED for check in good.check())
+    hard = torch.tensor([[2.9, 3.0, 3.0]]).repeat(3, 1)
+    worse = replace(
+        good,
+        chosen=hard,
+        losses=hard,
+        plain=torch.tensor(2.8),
+        tuned=torch.tensor([2.6, 2.7, 2.8, 2.9, 2.9, 2.9]),
+    )
+    assert {c.name: c.standing.value for c in worse.check() if not c.passed} == {
+        "transport": "failed",
+        "soft": "failed",
+        "other widths": "failed",
+        "tuned": "failed",
+        "parents": "finding",
+    }
+    behind = replace(good, tuned=torch.tensor([2.5, 2.9, 2.8, 2.6, 2.6, 2.7]))
+    (late,) = [c for c in behind.check() if not c.passed]
+    assert (late.name, late.standing) == ("parents", Standing.FINDING)
+    off = replace(good, off=torch.tensor([0.0, 1e-6]))
+    assert {c.name for c in off.check() if not c.passed} == {"doubled"}
