@@ -105,7 +105,7 @@ class ProductAverage(AbstractMerger):
             front = [*self._over(name, place), dim]
             shape = [size for d, size in enumerate(block.shape) if d not in front]
             count = torch.Size(shape).numel()
-            part, rows = rows.split([count, rows.shape[-1] - count], -1)
+            part, rows = rows[..., :count], rows[..., count:]
             part = part.reshape(*part.shape[:-1], *shape)
             block.write(out[parameter], part.movedim(list(range(len(front))), front))
 

@@ -83,12 +83,13 @@ def test_claims_on_adapters_can_fail(smoke) -> None:
 def test_claims_on_fused_transformers_can_fail(smoke) -> None:
     found, _ = smoke(transformer_fusion)
     learned = replace(found, settings=transformer_fusion.settings[Scale.QUICK])
-    rows = torch.tensor([[3.0, 2.8, 2.9], [2.9, 2.8, 2.9], [3.1, 2.9, 3.0]])
+    rows = torch.tensor([[3.0, 2.8, 2.9], [2.9, 2.8, 2.9], [3.1, 2.9, 3.0], [3.2, 3.1, 3.3]])
     tuned = torch.tensor([2.7, 2.85, 2.8, 2.6, 2.5, 2.6])
     good = replace(learned, chosen=rows, losses=rows, plain=torch.tensor(3.3), tuned=tuned)
-    assert good.soft == pytest.approx([2.8, 2.8, 2.9])
+    assert good.soft == pytest.approx([2.8, 2.8, 2.9, 3.1])
     assert all(check.standing is Standing.PASSED for check in good.check())
-    hard = torch.tensor([[2.9, 3.0, 3.0]]).repeat(3, 1)
+    hard = torch.tensor([[2.9, 3.0, 3.0]]).repeat(4, 1)
+    hard[3, 1:] = 2.7
     worse = replace(
         good,
         chosen=hard,
@@ -102,6 +103,7 @@ def test_claims_on_fused_transformers_can_fail(smoke) -> None:
         "other widths": "failed",
         "tuned": "failed",
         "parents": "finding",
+        "not fading": "finding",
     }
     behind = replace(good, tuned=torch.tensor([2.5, 2.9, 2.8, 2.6, 2.6, 2.7]))
     (late,) = [c for c in behind.check() if not c.passed]

@@ -26,6 +26,7 @@ from isthmus.papers.methods.transfer.adapters import (
     linear,
     products,
 )
+from isthmus.papers.methods.transfer.variants import turned
 from isthmus.papers.tasks import Task, image_perceptron
 
 _SOURCE = "Putterman et al. 2024; Hu et al. 2022, LoRA"
@@ -181,10 +182,9 @@ def perform(bench: Bench, settings: Settings) -> Adapters:
 
 def _new(settings: Settings) -> Task:
     """Images turned by a quarter, and the network with adapters."""
-    task, s = settings.task, settings
+    task, s = turned(settings.task), settings
     widths = (task.x[0].numel(), s.width, s.width, 10)
-    x, x_test = (one.rot90(1, (1, 2)).contiguous() for one in (task.x, task.x_test))
-    return replace(task, name="adapted", build=partial(adapted, widths, s.rank), x=x, x_test=x_test)
+    return replace(task, name="adapted", build=partial(adapted, widths, s.rank))
 
 
 def _measure(task: Task, models: list[Params]) -> Params:

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Motion
 from isthmus.alignment import TransportFusion, align
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, params_of
 from isthmus.landscape import Loss
 from isthmus.merging import merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
@@ -22,12 +22,13 @@ from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
 from isthmus.papers.methods.merging.networks import apart, wide
 from isthmus.papers.methods.method import Measured
+from isthmus.papers.methods.transfer.variants import halves
 from isthmus.papers.tasks import Task, tiny_gpt
 
 _SOURCE = "Imfeld et al. 2024, Transformer fusion with optimal transport (ICLR)"
-KINDS = ("as they are", "aligned before", "from a wider")
+KINDS = ("as they are", "aligned before", "from a wider", "untrained second")
 TUNED = ("better parent", "plain mean", "hard", "soft", "aligned, soft", "from a wider, soft")
-_TONES = ("blue", "teal", "purple")
+_TONES = ("blue", "teal", "purple", "red")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class FusedTransformers(Measured):
 
     Attributes:
         settings: What was run.
-        chosen: ``(3, softness)``: losses on the windows that choose, by `KINDS`.
+        chosen: ``(4, softness)``: losses on the windows that choose, by `KINDS`.
         losses: The same on the others.
         plain: Of the plain mean; ``parents`` of the three models.
         parents: ``(3,)``.
@@ -140,8 +141,16 @@ class FusedTransformers(Measured):
             ),
         )
         checks = [Check(name, claim, off, source=_SOURCE) for name, claim, off in claims]
+        trained, untrained = (hard[k] - soft[k] for k in (0, 3))
         return [
             *checks,
+            Check(
+                "not fading",
+                "with a trained second, soft maps gain more over hard ones than with an untrained",
+                untrained - trained,
+                finding="soft maps blur: the second model fades, which helps whatever it was; with "
+                "a trained one less is lost, but what soft maps gain is mostly that",
+            ),
             Check(
                 "parents",
                 "after it, it loses less than the better of its parents, tuned alike",
@@ -195,12 +204,12 @@ def perform(bench: Bench, settings: Settings) -> FusedTransformers:
         for k, seed in enumerate(seeds)
     )
     c = wider.trained(bench, seeds[1], epochs=settings.epochs, lr=3e-3, name="wide")
-    ways = _ways((narrow, wider), a, b, c)
-    choosing, asking = _halves(narrow)
+    ways = _ways((narrow, wider), a, b, c, params_of(narrow.fresh(bench.seed + 5)))
+    choosing, asking = halves(narrow)
     found = bench.step("fused", lambda: _losses(settings, ways, choosing, asking))
     best = (1 + found["chosen"][:, 1:].argmin(-1)).tolist()
     starts = {"first": a, "second": b, "plain": merge([a, b])}
-    for name, way, k in zip(("hard", *_SOFT), (ways[0], *ways), (0, *best), strict=True):
+    for name, way, k in zip(("hard", *_SOFT), (ways[0], *ways[:3]), (0, *best[:3]), strict=True):
         work = partial(way, settings.softness[k])
         starts[name] = bench.step(f"start-{name}", work)
     few = narrow.fewer(settings.tuning, settings.tests)
@@ -211,7 +220,7 @@ def perform(bench: Bench, settings: Settings) -> FusedTransformers:
 
     def measure() -> Params:
         losses = [asking(one) for one in tuned]
-        parents = [asking(a), asking(b), _halves(wider)[1](c)]
+        parents = [asking(a), asking(b), halves(wider)[1](c)]
         return {
             "tuned": torch.tensor([min(losses[:2]), *losses[2:]]),
             "plain": torch.tensor(asking(starts["plain"])),
@@ -228,7 +237,9 @@ Way: TypeAlias = "Callable[[float], Params]"
 """Two models fused, by the softness of the maps."""
 
 
-def _ways(tasks: tuple[Task, Task], a: Params, b: Params, c: Params) -> list[Way]:
+def _ways(
+    tasks: tuple[Task, Task], a: Params, b: Params, c: Params, untrained: Params
+) -> list[Way]:
     """In the order of `KINDS`."""
     narrow, wider = (discover(task.fresh(), task.x[:1]) for task in tasks)
     moved = align(b, to=a, symmetry=narrow).params
@@ -236,7 +247,8 @@ def _ways(tasks: tuple[Task, Task], a: Params, b: Params, c: Params) -> list[Way
     def fused(other: Params, of: Symmetry, softness: float) -> Params:
         return TransportFusion(epsilon=softness or None)([a, other], [narrow, of])
 
-    return [partial(fused, b, narrow), partial(fused, moved, narrow), partial(fused, c, wider)]
+    pairs = ((b, narrow), (moved, narrow), (c, wider), (untrained, narrow))
+    return [partial(fused, *pair) for pair in pairs]
 
 
 def _losses(settings: Settings, ways: list[Way], choosing: Loss, asking: Loss) -> Params:
@@ -247,23 +259,14 @@ def _losses(settings: Settings, ways: list[Way], choosing: Loss, asking: Loss) -
     }
 
 
-def _halves(task: Task) -> tuple[Loss, Loss]:
-    """The loss on the first half of the test windows, which choose, and on the second."""
-    half = len(task.x_test) // 2
-    one, two = (
-        replace(task, x_test=task.x_test[part], y_test=task.y_test[part]).loss(test=True)
-        for part in (slice(half), slice(half, None))
-    )
-    return one, two
-
-
 def _off(settings: Settings, task: Task, a: Params) -> tuple[float, float]:
     """Against what a fusion should not change."""
     symmetry, one = discover(task.fresh(), task.x[:1]), wide(a)
     outer = {name for space in symmetry.spaces.values() for name in space.over}
     swaps = symmetry.restrict((Motion.SWAP,)).restrict(lambda space: space.name not in outer)
     moved = swaps.act(swaps.sample(1), one)
-    twice = partial(task.build, hidden=4 * settings.width)
+    build: Callable[..., nn.Module] = task.build
+    twice = partial(build, hidden=4 * settings.width)
     doubled = dict(one)
     for name, tensor in one.items():
         if ".fc1." in name:

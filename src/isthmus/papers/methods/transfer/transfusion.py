@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.methods.merging.networks import apart, wide
 from isthmus.papers.methods.method import Measured
+from isthmus.papers.methods.transfer.variants import halves, swapped, turned
 from isthmus.papers.tasks import Task, digits_convolution, image_perceptron, tiny_gpt
 
 _SOURCE = "Rinaldi et al. 2025, TransFusion"
@@ -63,8 +65,7 @@ class Settings:
         images = image_perceptron(self.fashion, self.width, self.width).fewer(*self.samples)
         source = "tinyshakespeare" if self.fashion else "sentences"
         text = tiny_gpt(32, self.stream, self.blocks, source).fewer(*self.windows)
-        turned = replace(images, x=images.x.rot90(1, (1, 2)), x_test=images.x_test.rot90(1, (1, 2)))
-        return (images, turned), (text, _swapped(text, self.pairs))
+        return (images, turned(images)), (text, swapped(text, self.pairs))
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def perform(bench: Bench, settings: Settings) -> Transferred:
             for k, one in enumerate((a, b))
         )
         models = (tuned, a, b, own)
-        found.append(bench.step(name, lambda o=old, n=new, m=models: _measure(settings, o, n, m)))
+        found.append(bench.step(name, partial(_measure, settings, old, new, models)))
         networks.append((old, a, tuned))
     conv = digits_convolution().fewer(400)
     base = conv.trained(bench, bench.seed, epochs=1, name="convolution")
@@ -206,11 +207,7 @@ def perform(bench: Bench, settings: Settings) -> Transferred:
 def _measure(settings: Settings, old: Task, new: Task, models: tuple[Params, ...]) -> Params:
     """Losses by kind and scale."""
     tuned, a, b, own = models
-    half = len(new.x_test) // 2
-    choosing, asking = (
-        replace(new, x_test=new.x_test[part], y_test=new.y_test[part]).loss(test=True)
-        for part in (slice(half), slice(half, None))
-    )
+    choosing, asking = halves(new)
     before = old.loss(test=True)
     symmetry = discover(old.fresh(), old.x[:1])
     elements = [None, *_elements(old, symmetry, a, b)]
@@ -267,21 +264,6 @@ def _planted(task: Task, base: Params, tuned: Params) -> tuple[float, float, flo
         apart(*weights),
         float((outputs - right).abs().max() / right.abs().max()),
         float((naive - right).abs().max() / right.abs().max()),
-    )
-
-
-def _swapped(task: Task, pairs: int) -> Task:
-    """The text with the most frequent letters swapped in pairs."""
-    count = torch.bincount(task.x.flatten(), minlength=len(task.classes))
-    order = count.argsort(descending=True, stable=True)[: 2 * pairs]
-    code = torch.arange(len(task.classes))
-    code[order] = order.view(-1, 2).flip(1).flatten()
-    return replace(
-        task,
-        x=code[task.x],
-        y=code[task.y],
-        x_test=code[task.x_test],
-        y_test=code[task.y_test],
     )
 
 
