@@ -61,8 +61,8 @@ def transfer(
 
     TransFusion (Rinaldi et al. 2025): task vectors between models that were trained apart, moved
     by what aligns their bases. The source permutes: heads by their singular spectra, then units
-    within paired heads. Here ``g`` is of the whole group of the architecture, found by ``method``;
-    restrict the symmetry to permute only.
+    within paired heads (`isthmus.alignment.HeadSpectra` is a start that does). Here ``g`` is of the
+    whole group of the architecture, found by ``method``; restrict the symmetry to permute only.
 
     Differences are taken in the gauge, where the group acts linearly (reconstructed: the source
     subtracts parameters). So the law is exact: if the target is ``h·base``, what comes out at scale

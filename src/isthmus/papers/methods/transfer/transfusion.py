@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from isthmus.algebra import Element, Symmetry
 from isthmus.algebra.groups import Motion
-from isthmus.alignment import ActivationMatching, align
+from isthmus.alignment import ActivationMatching, HeadSpectra, WeightMatching, align
 from isthmus.discovery import discover
 from isthmus.ground import Params
 from isthmus.ground.params import is_statistic
@@ -224,8 +224,9 @@ def _elements(task: Task, symmetry: Symmetry, a: Params, b: Params) -> list[Elem
     """What brings the first base to the second: permutations, then all, then all by activations."""
     seen = ActivationMatching(task.fresh(), task.loss(256, batch=64).batches)
     swaps = symmetry.restrict((Motion.SWAP,))
+    spectra = WeightMatching(starts=(HeadSpectra(), *WeightMatching().starts))
     return [
-        align(a, to=b, symmetry=swaps).element,
+        align(a, to=b, symmetry=swaps, method=spectra).element,
         align(a, to=b, symmetry=symmetry).element,
         align(a, to=b, symmetry=symmetry, method=seen).element,
     ]
