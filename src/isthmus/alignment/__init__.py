@@ -45,6 +45,7 @@ from isthmus.alignment.soft.sinkhorn import Sinkhorn as Sinkhorn
 from isthmus.alignment.starts.canonical import Canonical as Canonical
 from isthmus.alignment.starts.outward import Outward as Outward
 from isthmus.alignment.starts.signature import Signature as Signature
+from isthmus.alignment.starts.spectra import HeadSpectra as HeadSpectra
 from isthmus.alignment.starts.spectral import Spectral as Spectral
 from isthmus.alignment.starts.start import Identity as Identity
 from isthmus.alignment.starts.start import Random as Random

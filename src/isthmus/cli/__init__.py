@@ -22,6 +22,7 @@ from isthmus.cli import (
     reproduce,
     slice,
     teleport,
+    transfer,
     transport,
     tune,
 )
@@ -39,6 +40,7 @@ for _verb in (
     certify.certify,
     components.components,
     merge.merge,
+    transfer.transfer,
     factors.factors,
     ensemble.ensemble,
     transport.transport,

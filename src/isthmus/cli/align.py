@@ -58,8 +58,8 @@ def align(
         step("reading the graph", 0, 2)
         (target, source), group = load_with_symmetry([to, b], model, symmetry, example, data)
         step("matching", 1, 2)
-        matcher = _matcher(method, model, data, samples, seed, restarts)
-        fit = alignment.align(source, to=target, symmetry=group, method=matcher, seed=seed)
+        way = matcher(method, model, data, samples, seed, restarts)
+        fit = alignment.align(source, to=target, symmetry=group, method=way, seed=seed)
         if certify:
             fit = fit.certify(source, to=target)
     save(fit.params, output, force=force, inputs=[b, to])
@@ -78,7 +78,7 @@ def align(
     return Outcome(found)
 
 
-def _matcher(
+def matcher(
     method: Method,
     model: str | None,
     data: str | None,

@@ -24,10 +24,20 @@ from isthmus.merging.federated import (
 from isthmus.merging.merge import merge
 from isthmus.merging.mergers import AbstractMerger
 from isthmus.merging.partial import PartialMerge, early_layers
+from isthmus.merging.products import ProductAverage
 from isthmus.merging.repairs import BiasCalibration, RecomputeStatistics, Renormalise, Repair
 from isthmus.merging.soups import GreedySoup
 from isthmus.merging.spheres import KarcherMean, Slerp
-from isthmus.merging.task_vectors import AbstractTaskMerger, Dare, PcbMerging, TaskArithmetic, Ties
+from isthmus.merging.task_vectors import (
+    AbstractTaskMerger,
+    Dare,
+    PcbMerging,
+    TaskArithmetic,
+    Ties,
+    Transfer,
+    carry_task,
+    transfer,
+)
 from isthmus.merging.trunks import Trunks
 from isthmus.merging.vanishing import VanishingFeatures, vanishing_features
 
@@ -53,6 +63,7 @@ __all__ = [
     "OrbitMembers",
     "PartialMerge",
     "PcbMerging",
+    "ProductAverage",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
@@ -62,12 +73,15 @@ __all__ = [
     "TaskArithmetic",
     "Ties",
     "TrainedMembers",
+    "Transfer",
     "Trunks",
     "VanishingFeatures",
+    "carry_task",
     "early_layers",
     "factors",
     "federated",
     "label_skewed",
     "merge",
+    "transfer",
     "vanishing_features",
 ]

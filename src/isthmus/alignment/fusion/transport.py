@@ -27,7 +27,8 @@ class TransportFusion:
     model being carried by the plans found before. Between equal widths with uniform masses every
     plan is a permutation, that of one-sided weight matching (Birkhoff). Plans move units: signs,
     scales and rotations of models of equal width are to be aligned before. A space that indexes
-    others (heads) must have one size in all models, and stays in its order.
+    others (heads) must have one size in all models, and stays in its order. What the architecture
+    divides by a width, as attention does its scores, is divided as in the reference.
 
     Args:
         shares: of each model in the mean; None takes them equal.

@@ -35,7 +35,7 @@ class Signature:
         generator: torch.Generator,
     ) -> Problem:
         """``h_a⁻¹ p h_b`` with balancing elements h and permutations p, then all signs."""
-        return in_canonical_gauges(symmetry, a, b, _unlike)
+        return in_canonical_gauges(symmetry, a, b, unlike)
 
 
 Unlike: TypeAlias = Callable[[Problem, str], Tensor]
@@ -62,7 +62,7 @@ def _matched(problem: Problem, unlike: Unlike) -> Element:
     return Element(problem.symmetry, values)
 
 
-def _unlike(problem: Problem, space: str) -> Tensor:
+def unlike(problem: Problem, space: str) -> Tensor:
     """The squared distance of signatures, over all places."""
     size = problem.symmetry.spaces[space].size
     cost = torch.zeros(size, size)
