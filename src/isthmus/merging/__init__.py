@@ -14,6 +14,14 @@ from isthmus.merging.ensembles import (
     TrainedMembers,
 )
 from isthmus.merging.factors import Factors, Stage, factors
+from isthmus.merging.features import (
+    AbstractFeatureMerger,
+    CcaMerge,
+    CommonUnits,
+    MatchedMoments,
+    Pleas,
+    ZipIt,
+)
 from isthmus.merging.federated import (
     ConnectivityPenalty,
     FederatedTraining,
@@ -32,11 +40,14 @@ from isthmus.merging.trunks import Trunks
 from isthmus.merging.vanishing import VanishingFeatures, vanishing_features
 
 __all__ = [
+    "AbstractFeatureMerger",
     "AbstractMaker",
     "AbstractMerger",
     "AbstractTaskMerger",
     "Average",
     "BiasCalibration",
+    "CcaMerge",
+    "CommonUnits",
     "ConnectivityPenalty",
     "Cost",
     "CurveMembers",
@@ -49,10 +60,12 @@ __all__ = [
     "GreedySoup",
     "KarcherMean",
     "LocalTraining",
+    "MatchedMoments",
     "Members",
     "OrbitMembers",
     "PartialMerge",
     "PcbMerging",
+    "Pleas",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
@@ -64,6 +77,7 @@ __all__ = [
     "TrainedMembers",
     "Trunks",
     "VanishingFeatures",
+    "ZipIt",
     "early_layers",
     "factors",
     "federated",

@@ -1,0 +1,115 @@
+"""What all ways of merging by features share: models, what their units show, and the merge."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.algebra import Symmetry
+from isthmus.algebra.groups import Motion
+from isthmus.alignment import ActivationMatching
+from isthmus.alignment.data.moments import Moments
+from isthmus.alignment.fusion.correspondence import check_correspondence
+from isthmus.alignment.matching.problem import Problem
+from isthmus.ground import BadInput, Params, params_of
+from isthmus.landscape.running import Batch, pair, place
+from isthmus.merging.features.common import CommonUnits, Passage
+from isthmus.merging.mergers import AbstractMerger
+
+Rows = tuple[bool, Tensor, Tensor]
+"""Whether a place is dual, and what two models show there, ``(*over, n, directions)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class AbstractFeatureMerger(AbstractMerger):
+    """Merges two models by what their hidden units show on the same inputs.
+
+    Units of spaces that can be permuted are brought into common units; spaces that index others
+    (heads) keep their order, and so do spaces that the data do not show. Signs, scales and
+    rotations should be aligned before, as `isthmus.merge` does where it is given a symmetry.
+
+    Args:
+        model: The module whose architecture the Params have; in evaluation mode.
+        batches: Pairs (inputs, targets); targets are ignored.
+        symmetry: Of the model.
+        into: A module of other widths, and its symmetry, for a merged model that is wider than
+            the two; None keeps their widths.
+
+    Raises:
+        BadInput: On a call: there are not two models, there are no batches, or widths do not fit.
+        CaptureFailed: On a call: the model cannot be traced on a batch.
+        UnknownName, ShapeMismatch: On a call: the Params are not of the symmetry.
+    """
+
+    model: nn.Module
+    batches: Iterable[Batch]
+    symmetry: Symmetry
+    into: tuple[nn.Module, Symmetry] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if iter(self.batches) is self.batches:  # a generator would be empty the second time
+            object.__setattr__(self, "batches", tuple(self.batches))
+
+    def __call__(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
+        """The merged Params."""
+        return self.common(models).merged(models)
+
+    def common(self, models: Sequence[Mapping[str, Tensor]]) -> CommonUnits:
+        """The common units of ``models``, and what leads there."""
+        if len(models) != 2:
+            raise BadInput(f"{len(models)} models, expected two", "merge them two by two")
+        for params in models:
+            self.symmetry.check(params)
+        like, target = models[0], self.symmetry
+        if self.into is not None:
+            module, target = self.into
+            check_correspondence(self.symmetry, target)
+            dtypes = {name: t.dtype for name, t in models[0].items()}
+            like = {n: t.to(dtypes[n]) for n, t in target.canonical(params_of(module)).items()}
+        passages = self._passages(self._rows(models), target)
+        return CommonUnits((self.symmetry, self.symmetry), passages, target, like)
+
+    @abstractmethod
+    def _passages(self, rows: Mapping[str, list[Rows]], target: Symmetry) -> list[Passage]:
+        """One for each model.
+
+        Args:
+            rows: What is seen of each space that may move.
+            target: Says how many common units there are.
+        """
+
+    def _rows(self, models: Sequence[Mapping[str, Tensor]]) -> dict[str, list[Rows]]:
+        """By space; those that are not seen are left out."""
+        symmetry, one, two = self._moments(models).standins()
+        problem = Problem(symmetry, one, two, symmetry.identity())
+        moving = [n for n in self._moving() if n in symmetry.spaces]
+        found = {n: [(c.dual, a, b) for c, a, b in problem.rows(n)] for n in moving}
+        return {n: rows for n, rows in found.items() if rows}
+
+    def _moments(self, models: Sequence[Mapping[str, Tensor]]) -> Moments:
+        dtypes = {t.dtype for one in models for t in one.values() if t.is_floating_point()}
+        dtype = torch.float64 if torch.float64 in dtypes else torch.float32
+        seen = ActivationMatching(self.model, _cast(self.batches, dtype))
+        return seen.moments(models[0], models[1], self.symmetry)
+
+    def _moving(self) -> list[str]:
+        """The spaces whose units may be permuted, none that index others."""
+        spaces = self.symmetry.essential.spaces
+        outer = {name for space in spaces.values() for name in space.over}
+        return [
+            name
+            for name, space in spaces.items()
+            if Motion.SWAP in space.group.motions and name not in outer
+        ]
+
+
+def _cast(batches: Iterable[Batch], dtype: torch.dtype) -> Iterator[tuple[Any, Any]]:
+    """Inputs in the dtype in which the models are looked at."""
+    for index, batch in enumerate(batches):
+        inputs, targets = pair(batch, index)
+        yield place(inputs, torch.device("cpu"), dtype), targets
