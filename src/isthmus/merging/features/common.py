@@ -57,6 +57,7 @@ class CommonUnits:
     unit computes is a mean, and what reads units is a sum, whatever the architecture.
 
     Attributes:
+        models: As they were compared: the second has been aligned to the first.
         symmetries: Of each model.
         passages: Of each model.
         target: Symmetry of the merged model: that of the first where widths stay.
@@ -64,14 +65,15 @@ class CommonUnits:
             function does not depend on, and integer tensors.
     """
 
+    models: Sequence[Mapping[str, Tensor]]
     symmetries: Sequence[Symmetry]
     passages: Sequence[Passage]
     target: Symmetry
     like: Mapping[str, Tensor]
 
-    def merged(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
+    def merged(self) -> Params:
         """The merged Params, in the order and dtypes of ``like``."""
-        given = self.coordinates(models)
+        given = self.coordinates()
         essential = {n: t for n, t in self.like.items() if n in self.target.essential.reps}
         return self._whole(
             {
@@ -90,7 +92,7 @@ class CommonUnits:
         whole = wide(self.target.coordinates(self.like)) | dict(essential)
         return self.target.parameters(whole, self.like)
 
-    def alone(self, models: Sequence[Mapping[str, Tensor]]) -> list[Params]:
+    def alone(self) -> list[Params]:
         """Each of the models by itself, in common units.
 
         It computes what it did where its matrices are in the group of the symmetry: permutations,
@@ -104,17 +106,20 @@ class CommonUnits:
                 "some common units hold units of one model alone",
                 "ask for merged, or merge no units within a model",
             )
+        each = zip(self.models, self.symmetries, self.passages, strict=True)
         return [
-            replace(self, symmetries=(symmetry,), passages=(passage,)).merged([params])
-            for symmetry, passage, params in zip(
-                self.symmetries, self.passages, models, strict=True
-            )
+            replace(self, models=(m,), symmetries=(s,), passages=(p,)).merged() for m, s, p in each
         ]
 
-    def coordinates(self, models: Sequence[Mapping[str, Tensor]]) -> list[Params]:
+    def coordinates(self) -> list[Params]:
         """Of each model those on which its symmetry acts linearly, in float64."""
-        pairs = zip(self.symmetries, models, strict=True)
+        pairs = zip(self.symmetries, self.models, strict=True)
         return [wide(symmetry.coordinates(params)) for symmetry, params in pairs]
+
+    def canonical(self) -> list[Params]:
+        """The models in the gauge, where what units show on data is carried as they are."""
+        pairs = zip(self.symmetries, self.models, strict=True)
+        return [symmetry.canonical(params) for symmetry, params in pairs]
 
     def _parameter(self, name: str, tensors: Sequence[Tensor]) -> Tensor:
         rep = self.target.essential.reps[name]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-
-from torch import Tensor
 
 from isthmus.algebra import Symmetry
 from isthmus.alignment.fusion.carrier import carried
@@ -14,9 +12,7 @@ from isthmus.merging.features.common import CommonUnits, wide
 from isthmus.merging.partial import names_of
 
 
-def heads_of(
-    common: CommonUnits, models: Sequence[Mapping[str, Tensor]], shared: Sequence[str]
-) -> tuple[Params, ...]:
+def heads_of(common: CommonUnits, shared: Sequence[str]) -> tuple[Params, ...]:
     """Of each model Params with the merged trunk; see `ZipIt.heads`."""
     target = common.target
     if any(target.shapes != symmetry.shapes for symmetry in common.symmetries):
@@ -24,15 +20,15 @@ def heads_of(
             "the merged trunk is wider than the models whose heads it should get",
             "leave `into` out",
         )
-    trunk = {name for prefix in shared for name in names_of(prefix, models[0])}
+    trunk = {name for prefix in shared for name in names_of(prefix, common.like)}
     given = _written(target, trunk)
     _require_cut(target, trunk, given)
     passages = [passage.only(given) for passage in common.passages]
-    merged = replace(common, passages=passages).merged(models)
+    merged = replace(common, passages=passages).merged()
     whole = wide(target.coordinates(merged))
     found = []
     for passage, symmetry, own in zip(
-        passages, common.symmetries, common.coordinates(models), strict=True
+        passages, common.symmetries, common.coordinates(), strict=True
     ):
         mine = dict(whole)
         for name, rep in symmetry.essential.reps.items():

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from isthmus.algebra import Symmetry
 from isthmus.ground import BadInput, Params, matrices
 from isthmus.landscape.running import evaluation_mode, pair, run, weights_for
-from isthmus.merging.features.common import CommonUnits, Passage
+from isthmus.merging.features.common import CommonUnits, Passage, wide
 from isthmus.merging.features.grouping import paired
-from isthmus.merging.features.merger import AbstractFeatureMerger, Rows
+from isthmus.merging.features.merger import AbstractFeatureMerger, Rows, WideBatches
 from isthmus.merging.features.unfolding import columns, fits
 from isthmus.merging.features.zipping import grouped
 from isthmus.merging.repairs.layers import Layer, Layers
@@ -54,13 +54,13 @@ class Pleas(AbstractFeatureMerger):
     def __call__(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
         """The merged Params."""
         common = self.common(models)
-        ends = [self.symmetry.canonical(one) for one in models]  # there units alike show the same
-        merged = common.target.canonical(common.merged(models))
+        merged = common.target.canonical(wide(common.merged()))
         module = self.into[0] if self.into is not None else self.model
-        known = Layers(module, self.batches)
+        known = Layers(module, WideBatches(self.batches))
+        ends = tuple((self.model, end) for end in common.canonical())
         for name in known.order(merged, None):
             if fits(known.modules[name]):
-                given = (*((self.model, end) for end in ends), (module, merged))
+                given = (*ends, (module, merged))
                 merged = self._fitted(common, name, given, merged)
         return common.settled(merged)
 
@@ -78,7 +78,7 @@ class Pleas(AbstractFeatureMerger):
         layer: Any = given[-1][0].get_submodule(name)
         square: Tensor | None = None
         cross: Tensor | None = None
-        for *ends, own in _calls(given, name, self.batches):
+        for *ends, own in _calls(given, name, WideBatches(self.batches)):
             total, count = (
                 torch.stack(parts).sum(0)
                 for parts in zip(
@@ -128,7 +128,7 @@ def _watched(model: nn.Module, params: Mapping[str, Tensor], name: str, inputs: 
     with ExitStack() as stack, torch.no_grad(), evaluation_mode(model):
         hook: Callable[[], None] = model.get_submodule(name).register_forward_hook(look).remove
         stack.callback(hook)
-        run(model, weights_for(model, params), inputs)
+        run(model, weights_for(model, params, torch.float64), inputs)
     return calls
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from isthmus.ground import Params
 from isthmus.landscape.running import Batch
-from isthmus.merging.features.common import CommonUnits
+from isthmus.merging.features.common import CommonUnits, wide
+from isthmus.merging.features.merger import WideBatches
 from isthmus.merging.repairs.layers import Layers, Moments
 from isthmus.merging.repairs.renormalise import reset
 
@@ -31,7 +32,6 @@ class MatchedMoments:
         model: The module whose architecture the merged model has.
         batches: Pairs (inputs, targets); targets are ignored. Read once for each layer.
         common: What the merge was made by: ``method.common(models)``.
-        ends: The models that were merged.
         shift: Whether means are set too; else only standard deviations.
         of: The module of the ends where it is another than ``model`` (`into`).
     """
@@ -39,7 +39,6 @@ class MatchedMoments:
     model: nn.Module
     batches: Iterable[Batch]
     common: CommonUnits
-    ends: Sequence[Mapping[str, Tensor]] = field(repr=False)
     shift: bool = True
     of: nn.Module | None = None
 
@@ -49,20 +48,20 @@ class MatchedMoments:
 
     def __call__(self, params: Mapping[str, Tensor]) -> Params:
         """``params`` repaired, in the gauge of the symmetry."""
-        params = self.common.target.canonical(params)
-        layers = Layers(self.model, self.batches)
-        names = layers.order(params, None)[:-1]
+        given = self.common.target.canonical(wide(params))
+        layers = Layers(self.model, WideBatches(self.batches))
+        names = layers.order(given, None)[:-1]
         wanted = self._wanted(names)
-        found = dict(params)
+        found = dict(given)
         for name in names:
             reset(found, name, layers.moments(found, [name])[name], wanted[name], self.shift)
-        return found
+        return {name: tensor.to(params[name].dtype) for name, tensor in found.items()}
 
     def _wanted(self, names: Sequence[str]) -> dict[str, Moments]:
         """By layer, of common units."""
-        layers = Layers(self.of or self.model, self.batches)
+        layers = Layers(self.of or self.model, WideBatches(self.batches))
         sums: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-        for number, end in enumerate(self.ends):
+        for number, end in enumerate(self.common.canonical()):
             counts: dict[str, Tensor] = {}
 
             def seen(name: str, rows: Tensor, k: int = number, n: Params = counts) -> Tensor:
@@ -70,7 +69,6 @@ class MatchedMoments:
                 n[name] = count[:, 0]
                 return total / count.clamp_min(1)
 
-            end = self.common.symmetries[number].canonical(end)
             for name, (mean, size) in layers.moments(end, names, seen).items():
                 n = counts[name]
                 before = sums.get(name, (torch.zeros_like(n),) * 3)

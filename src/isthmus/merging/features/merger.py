@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +12,11 @@ from torch import Tensor, nn
 from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Motion
 from isthmus.alignment import ActivationMatching
-from isthmus.alignment.data.moments import Moments
 from isthmus.alignment.fusion.correspondence import check_correspondence
 from isthmus.alignment.matching.problem import Problem
 from isthmus.ground import BadInput, Params, params_of
 from isthmus.landscape.running import Batch, pair, place
-from isthmus.merging.features.common import CommonUnits, Passage
+from isthmus.merging.features.common import CommonUnits, Passage, wide
 from isthmus.merging.mergers import AbstractMerger
 
 Rows = tuple[bool, Tensor, Tensor]
@@ -29,9 +27,9 @@ Rows = tuple[bool, Tensor, Tensor]
 class AbstractFeatureMerger(AbstractMerger):
     """Merges two models by what their hidden units show on the same inputs.
 
-    Units of spaces that can be permuted are brought into common units; spaces that index others
-    (heads) keep their order, and so do spaces that the data do not show. Signs, scales and
-    rotations should be aligned before, as `isthmus.merge` does where it is given a symmetry.
+    The second model is first aligned to the first by its activations (`ActivationMatching`): heads,
+    signs, scales and rotations. Then units of spaces that can be permuted, and index no others, are
+    brought into common units. Spaces that the data do not show stay aligned.
 
     Args:
         model: The module whose architecture the Params have; in evaluation mode.
@@ -39,6 +37,7 @@ class AbstractFeatureMerger(AbstractMerger):
         symmetry: Of the model.
         into: A module of other widths, and its symmetry, for a merged model that is wider than
             the two; None keeps their widths.
+        align: Whether the second model is aligned; without, its units are compared as they are.
 
     Raises:
         BadInput: On a call: there are not two models, there are no batches, or widths do not fit.
@@ -50,6 +49,7 @@ class AbstractFeatureMerger(AbstractMerger):
     batches: Iterable[Batch]
     symmetry: Symmetry
     into: tuple[nn.Module, Symmetry] | None = field(default=None, kw_only=True)
+    align: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         if iter(self.batches) is self.batches:  # a generator would be empty the second time
@@ -57,7 +57,7 @@ class AbstractFeatureMerger(AbstractMerger):
 
     def __call__(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
         """The merged Params."""
-        return self.common(models).merged(models)
+        return self.common(models).merged()
 
     def common(self, models: Sequence[Mapping[str, Tensor]]) -> CommonUnits:
         """The common units of ``models``, and what leads there."""
@@ -71,8 +71,29 @@ class AbstractFeatureMerger(AbstractMerger):
             check_correspondence(self.symmetry, target)
             dtypes = {name: t.dtype for name, t in models[0].items()}
             like = {n: t.to(dtypes[n]) for n, t in target.canonical(params_of(module)).items()}
-        passages = self._passages(self._rows(models), target)
-        return CommonUnits((self.symmetry, self.symmetry), passages, target, like)
+        both = self._aligned(*models)
+        passages = self._passages(self._rows(*both), target)
+        return CommonUnits(both, (self.symmetry, self.symmetry), passages, target, like)
+
+    def _aligned(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> tuple[Params, Params]:
+        """Both in float64, the second aligned."""
+        one, two = wide(a), wide(b)
+        if self.align:
+            found = self._seen(one, two, self.symmetry, torch.Generator().manual_seed(0))
+            two = self.symmetry.act(found.element, two)
+        return one, two
+
+    @property
+    def _seen(self) -> ActivationMatching:
+        return ActivationMatching(self.model, WideBatches(self.batches))
+
+    def _rows(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, list[Rows]]:
+        """By space; those that are not seen are left out."""
+        symmetry, one, two = self._seen.moments(a, b, self.symmetry).standins()
+        problem = Problem(symmetry, one, two, symmetry.identity())
+        moving = [n for n in self._moving() if n in symmetry.spaces]
+        found = {n: [(c.dual, a, b) for c, a, b in problem.rows(n)] for n in moving}
+        return {n: rows for n, rows in found.items() if rows}
 
     @abstractmethod
     def _passages(self, rows: Mapping[str, list[Rows]], target: Symmetry) -> list[Passage]:
@@ -82,20 +103,6 @@ class AbstractFeatureMerger(AbstractMerger):
             rows: What is seen of each space that may move.
             target: Says how many common units there are.
         """
-
-    def _rows(self, models: Sequence[Mapping[str, Tensor]]) -> dict[str, list[Rows]]:
-        """By space; those that are not seen are left out."""
-        symmetry, one, two = self._moments(models).standins()
-        problem = Problem(symmetry, one, two, symmetry.identity())
-        moving = [n for n in self._moving() if n in symmetry.spaces]
-        found = {n: [(c.dual, a, b) for c, a, b in problem.rows(n)] for n in moving}
-        return {n: rows for n, rows in found.items() if rows}
-
-    def _moments(self, models: Sequence[Mapping[str, Tensor]]) -> Moments:
-        dtypes = {t.dtype for one in models for t in one.values() if t.is_floating_point()}
-        dtype = torch.float64 if torch.float64 in dtypes else torch.float32
-        seen = ActivationMatching(self.model, _cast(self.batches, dtype))
-        return seen.moments(models[0], models[1], self.symmetry)
 
     def _moving(self) -> list[str]:
         """The spaces whose units may be permuted, none that index others."""
@@ -108,8 +115,13 @@ class AbstractFeatureMerger(AbstractMerger):
         ]
 
 
-def _cast(batches: Iterable[Batch], dtype: torch.dtype) -> Iterator[tuple[Any, Any]]:
-    """Inputs in the dtype in which the models are looked at."""
-    for index, batch in enumerate(batches):
-        inputs, targets = pair(batch, index)
-        yield place(inputs, torch.device("cpu"), dtype), targets
+@dataclass(frozen=True, eq=False)
+class WideBatches:
+    """Batches whose floating inputs are in float64, as the models that are compared."""
+
+    batches: Iterable[Batch]
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index, batch in enumerate(self.batches):
+            inputs, targets = pair(batch, index)
+            yield place(inputs, torch.device("cpu"), torch.float64), targets

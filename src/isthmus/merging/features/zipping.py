@@ -64,7 +64,7 @@ class ZipIt(AbstractFeatureMerger):
                 the merged model is of another width.
             UnknownName: No parameter has such a name.
         """
-        return heads_of(self.common(models), models, shared)
+        return heads_of(self.common(models), shared)
 
     def _passages(self, rows: Mapping[str, list[Rows]], target: Symmetry) -> list[Passage]:
         def group(alike: Tensor, into: int) -> tuple[Tensor, Tensor]:
