@@ -92,8 +92,8 @@ class _Greedy:
         self.members[i] += self.members.pop(j)
         self.holds[:, i] |= self.holds[:, j]
         row = torch.minimum(self.alike[i], self.alike[j])
-        row = row - (1 - self.again) * row.abs()
         row[[i, j]] = -torch.inf
+        row = torch.where(row.isinf(), row, row - (1 - self.again) * row.abs())
         self.alike[i], self.alike[:, i] = row, row
         self.alike[j], self.alike[:, j] = -torch.inf, -torch.inf
         self.done[i] = not self.again

@@ -21,8 +21,9 @@ def heads_of(common: CommonUnits, shared: Sequence[str]) -> tuple[Params, ...]:
             "leave `into` out",
         )
     trunk = {name for prefix in shared for name in names_of(prefix, common.like)}
-    given = _written(target, trunk)
-    _require_cut(target, trunk, given)
+    moved = set(common.passages[0].natural)
+    given = _written(target, trunk) & moved
+    _require_cut(target, trunk, given, moved)
     passages = [passage.only(given) for passage in common.passages]
     merged = replace(common, passages=passages).merged()
     whole = wide(target.coordinates(merged))
@@ -51,12 +52,12 @@ def _written(symmetry: Symmetry, names: set[str]) -> set[str]:
     return {str(f.space) for f in factors if f.space is not None and not f.character.dual}
 
 
-def _require_cut(symmetry: Symmetry, trunk: set[str], given: set[str]) -> None:
-    """Raise unless what is shared gives its spaces alone, and reads no others."""
+def _require_cut(symmetry: Symmetry, trunk: set[str], given: set[str], moved: set[str]) -> None:
+    """Raise unless what is shared gives its spaces alone, and reads no others that move."""
     for name, rep in symmetry.essential.reps.items():
         for block in rep.blocks:
             for factor in block.factors:
-                if factor.space is None:
+                if factor.space not in moved:
                     continue
                 own = factor.space in given
                 if name in trunk and not own:
