@@ -4,11 +4,12 @@ Every `Method` has an experiment, which `isthmus reproduce methods` runs. They a
 all can be run on a laptop: the figures are ours, on the networks that each experiment names.
 """
 
-from isthmus.papers.methods import connectivity, landscape, merging, symmetry
+from isthmus.papers.methods import connectivity, features, landscape, merging, symmetry
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
     *connectivity.METHODS,
+    *features.METHODS,
     *landscape.METHODS,
     *merging.METHODS,
     *symmetry.METHODS,
