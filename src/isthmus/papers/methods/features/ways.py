@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from isthmus.alignment import ActivationMatching, align
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params
 from isthmus.landscape.running import Batch
 from isthmus.merging import (
     AbstractFeatureMerger,
@@ -159,17 +159,15 @@ def identities(pair: Pair) -> tuple[float, float, float, float]:
 
 
 def _recovered(x: Tensor) -> float:
-    """How far canonical correlation is from a random invertible matrix between linear layers."""
+    """How far canonical correlation is from an invertible matrix between linear layers."""
     generator = torch.Generator().manual_seed(0)
-    x = x.flatten(1)[:, ::2] + 0.1 * torch.randn(x.flatten(1)[:, ::2].shape, generator=generator)
+    x = x.flatten(1)
     model = nn.Sequential(nn.Linear(x.shape[1], 8), nn.Linear(8, 4)).double()
-    a = params_of(model)
-    a = {n: torch.randn(t.shape, generator=generator).double() for n, t in a.items()}
-    mix = torch.randn(8, 8, generator=generator).double()
-    b = {"0.weight": mix @ a["0.weight"], "0.bias": mix @ a["0.bias"]}
-    b |= {"1.weight": a["1.weight"] @ torch.linalg.inv(mix), "1.bias": a["1.bias"]}
-    method = CcaMerge(model, [(x, None)], discover(model, x[:1]), ridge=0, align=False)
-    return apart(method([a, b]), a)
+    symmetry = discover(model, x[:1])
+    shapes = symmetry.shapes.items()
+    a = {n: torch.randn(shape, generator=generator, dtype=x.dtype) for n, shape in shapes}
+    b = symmetry.act(symmetry.sample(seed=1), a)
+    return apart(CcaMerge(model, [(x, None)], symmetry, ridge=0, align=False)([a, b]), a)
 
 
 def _run(model: nn.Module, params: Params, x: Tensor) -> Tensor:
