@@ -38,18 +38,20 @@ def test_it_is_measured_and_drawn(smoke) -> None:
 def test_claims_on_accuracies_can_fail(smoke) -> None:
     found, _ = smoke
     learned = replace(found, settings=zipping.settings[Scale.QUICK])
-    names = {"ZipIt, other classes", "CCA-Merge, one task", "PLeaS", "partial zipping"}
+    names = {"ZipIt, other classes", "CCA-Merge, one task", "PLeaS"}
+    names |= {"partial zipping", "PLeaS, room"}
 
     def failed(ways: list[list[float]], partial: list[float]) -> set[str]:
         shaped = torch.tensor(ways)[:, :, None, None].expand(2, 5, 2, 2)
-        one = replace(learned, ways=shaped, partial=torch.tensor([partial, partial]))
+        both = torch.tensor([partial, partial])
+        one = replace(learned, ways=shaped, partial=both, rooms=1 - both)
         return {check.name for check in one.check() if not check.passed}
 
     bad = [0.5, 0.8, 0.7, 0.7, 0.7]
-    assert failed([bad, bad], [0.9, 0.5, 0.6, 0.7]) == names
+    assert failed([bad, bad], [0.5, 0.4, 0.6, 0.7]) == names
     good = [0.5, 0.6, 0.85, 0.8, 0.8]
     assert failed([good, good], [0.9, 0.8, 0.7, 0.6]) == set()
-    spoilt = replace(found, off=torch.tensor([0.0, 0.0, 1e-6, 0.0]))
+    spoilt = replace(found, off=torch.tensor([0.0, 0.0, 1e-6, 0.0, 0.0]))
     assert {c.name for c in spoilt.check() if not c.passed} == {"CCA-Merge, linear"}
 
 

@@ -13,7 +13,7 @@ from isthmus.algebra.groups.base import spread
 from isthmus.algebra.reps import Block, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, leaves
 from isthmus.alignment.fusion.carrier import carried
-from isthmus.ground import BadInput, Params
+from isthmus.ground import BadInput, Params, is_real_valued
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class CommonUnits:
             {
                 name: self._parameter(name, [one[name] for one in given])
                 for name, held in essential.items()
-                if held.is_floating_point()
+                if is_real_valued(held)
             }
         )
 
@@ -123,7 +123,7 @@ class CommonUnits:
 
     def _parameter(self, name: str, tensors: Sequence[Tensor]) -> Tensor:
         rep = self.target.essential.reps[name]
-        total, count = torch.zeros(rep.shape).double(), torch.zeros(rep.shape).double()
+        total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
         for symmetry, passage, tensor in zip(self.symmetries, self.passages, tensors, strict=True):
             passage = passage.squared if name.endswith("running_var") else passage
             part, units = self._carried(rep, symmetry.essential.reps[name], passage, tensor)
@@ -163,8 +163,8 @@ class CommonUnits:
         self, rep: Rep, other: Rep, passage: Passage, tensor: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sums over the units of one model, in common units, and over how many."""
-        total = torch.zeros(rep.shape, dtype=torch.float64)
         count = torch.zeros(rep.shape, dtype=torch.float64)
+        total = torch.zeros(rep.shape, dtype=tensor.dtype)
         spaces = self.target.essential.spaces
         for mine, theirs in zip(rep.blocks, other.blocks, strict=True):
             moved = carried(spaces, mine, theirs.read(tensor), passage.maps)
@@ -185,5 +185,11 @@ class CommonUnits:
 
 
 def wide(params: Mapping[str, Tensor]) -> Params:
-    """Floating tensors in float64."""
-    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+    """Floating tensors in float64, complex ones in as many digits."""
+
+    def widened(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return tensor.to(torch.complex128)
+        return tensor.double() if tensor.is_floating_point() else tensor
+
+    return {name: widened(tensor) for name, tensor in params.items()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from isthmus.algebra import Symmetry
 from isthmus.alignment.fusion.carrier import carried
-from isthmus.ground import BadInput, Params
+from isthmus.ground import BadInput, Params, is_real_valued
 from isthmus.merging.features.common import CommonUnits, wide
 from isthmus.merging.partial import names_of
 
@@ -33,7 +33,7 @@ def heads_of(common: CommonUnits, shared: Sequence[str]) -> tuple[Params, ...]:
     ):
         mine = dict(whole)
         for name, rep in symmetry.essential.reps.items():
-            if name in trunk or not own[name].is_floating_point():
+            if name in trunk or not is_real_valued(own[name]):
                 continue
             mine[name] = own[name].clone()
             for block in rep.blocks:

@@ -16,9 +16,12 @@ from isthmus.landscape.running import evaluation_mode, pair, run, weights_for
 from isthmus.merging.features.common import CommonUnits, Passage, wide
 from isthmus.merging.features.grouping import paired
 from isthmus.merging.features.merger import AbstractFeatureMerger, Rows, WideBatches
-from isthmus.merging.features.unfolding import columns, fits
+from isthmus.merging.features.unfolding import columns, fits, unfolded
 from isthmus.merging.features.zipping import grouped
 from isthmus.merging.repairs.layers import Layer, Layers
+
+LARGEST = 2**24
+"""How many numbers the inputs of a layer may hold at once, one column for each output."""
 
 
 @final
@@ -112,11 +115,18 @@ class _Call(NamedTuple):
 def _calls(
     given: Sequence[tuple[nn.Module, Mapping[str, Tensor]]], name: str, batches: Any
 ) -> Iterator[list[_Call]]:
-    """Of every model, what one layer does, batch by batch and call by call."""
+    """Of every model, what one layer does, call by call, few samples at a time."""
+    layer: Any = given[-1][0].get_submodule(name)
     for index, batch in enumerate(batches):
         inputs = pair(batch, index)[0]
         found = [_watched(model, params, name, inputs) for model, params in given]
-        yield from (list(calls) for calls in zip(*found, strict=True))
+        for calls in zip(*found, strict=True):
+            size = max(1, LARGEST // max(1, unfolded(layer, calls[-1].output)))
+            parts = [(call.given.split(size), call.output.split(size)) for call in calls]
+            yield from (
+                [_Call(*one) for one in row]
+                for row in zip(*(zip(*part, strict=True) for part in parts), strict=True)
+            )
 
 
 def _watched(model: nn.Module, params: Mapping[str, Tensor], name: str, inputs: Any) -> list[_Call]:

@@ -16,6 +16,13 @@ def fits(layer: Layer) -> bool:
     return isinstance(layer, nn.Conv1d | nn.Conv2d) and layer.padding_mode == "zeros"
 
 
+def unfolded(layer: Layer, output: Tensor) -> int:
+    """How many numbers `columns` holds for one sample of this output."""
+    groups = 1 if isinstance(layer, nn.Linear) else layer.groups
+    places = output.numel() // (max(len(output), 1) * len(layer.weight))
+    return places * layer.weight[0].numel() * groups
+
+
 def columns(layer: Layer, given: Tensor) -> Tensor:
     """``(groups, weights of a channel, samples)``, with ones in the end where there is a bias.
 

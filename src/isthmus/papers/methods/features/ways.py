@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -129,6 +129,14 @@ class Pair:
             rows.append([self._by_head(of) for of in (*heads, (full, full))])
         return torch.tensor(rows)
 
+    def with_room(self, wider: Task) -> tuple[float, float]:
+        """Scores of PLeaS in a wider network, where pairs least alike are kept apart."""
+        roomy = replace(self, task=wider)
+        method = self.methods["PLeaS"]
+        into = (wider.fresh(), discover(wider.fresh(), wider.x[:1]))
+        fitted = Pleas(method.model, method.batches, method.symmetry, into=into)
+        return roomy.scores(roomy.outputs(fitted(self.models)))
+
     def _by_head(self, heads: Sequence[Params]) -> float:
         pairs = zip(heads, self.classes, strict=True)
         found = [
@@ -138,8 +146,13 @@ class Pair:
         return sum(found) / len(found)
 
 
-def identities(pair: Pair) -> tuple[float, float, float, float]:
-    """By how much what should hold exactly is missed, in float64."""
+def identities(pair: Pair, twice: Task) -> tuple[float, ...]:
+    """By how much what should hold exactly is missed, in float64.
+
+    Args:
+        pair: Of which no more than some inputs are looked at.
+        twice: The task with networks of twice the width.
+    """
     x = pair.task.x[:300].double()
     model, data = pair.task.fresh().double(), [(x, None)]
     symmetry = discover(model, x[:1])
@@ -148,14 +161,21 @@ def identities(pair: Pair) -> tuple[float, float, float, float]:
     across = ZipIt(model, data, symmetry, within=0)
     common = across.common([a, b])
     one, two = common.alone()
-    outputs = [_run(model, params, x) for params in (b, two)]
-    same = float((outputs[1] - outputs[0]).abs().max() / outputs[0].abs().max())
+    outputs = [_run(model, params, x) for params in (a, b, two)]
+    wider = twice.fresh().double()
+    roomy = Pleas(model, data, symmetry, into=(wider, discover(wider, x[:1])))([a, b])
+    mean = (outputs[0] + outputs[1]) / 2
     return (
         apart(ZipIt(model, data, symmetry)([a, copy]), a),
-        max(same, apart(across([a, b]), merge([one, two]))),
+        max(_off(outputs[2], outputs[1]), apart(across([a, b]), merge([one, two]))),
         _recovered(x),
         apart(Pleas(model, data, symmetry)([a, copy]), a),
+        _off(_run(wider, roomy, x), mean),
     )
+
+
+def _off(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).abs().max() / wanted.abs().max())
 
 
 def _recovered(x: Tensor) -> float:

@@ -22,6 +22,8 @@ _SOURCE = (
     "Nasery et al. 2024, PLeaS"
 )
 PAIRS = ("one task", "other classes")
+ROOMS = (1.0, 1.25, 1.5, 2.0)
+"""Widths of merged networks, over that of the two."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class Settings:
     epochs: int = 10
     learned: bool = True
 
-    def task(self) -> Task:
-        """The network with its data."""
-        task = image_perceptron(self.fashion, *[self.width] * self.depth)
+    def task(self, room: float = 1) -> Task:
+        """The network with its data, so many times as wide."""
+        width = round(room * self.width)
+        task = image_perceptron(self.fashion, *[width] * self.depth)
         return task.fewer(self.samples, self.tests)
 
 
@@ -65,6 +68,7 @@ class Zipped(Measured):
         changed: By how much CCA changes the outputs of the network that it mixes, relative.
         partial: ``(2, layers + 1)``, networks of other classes, with so many first layers merged
             and a head each: by ZipIt, and by ZipIt without merges inside a network.
+        rooms: ``(2, 4)``: accuracies of PLeaS in networks of `ROOMS`, among each one's classes.
         off: By how much each of the identities is missed.
     """
 
@@ -73,11 +77,12 @@ class Zipped(Measured):
     bounds: Tensor
     changed: Tensor
     partial: Tensor
+    rooms: Tensor
     off: Tensor
 
     def arrays(self) -> Params:
         """All of it."""
-        names = ("ways", "bounds", "changed", "partial", "off")
+        names = ("ways", "bounds", "changed", "partial", "rooms", "off")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -93,10 +98,11 @@ class Zipped(Measured):
             for row in self.repaired.tolist()
         ]
         (one, two), ends = lines, self.bounds[:, 0, 0].tolist()
+        room = self.rooms[1, 2].item()
         return (
             f"test accuracy of two networks merged and repaired, one task: {one} (ends "
             f"{percent(ends[0])}); other classes, each among its own: {two} (ends "
-            f"{percent(ends[1])})"
+            f"{percent(ends[1])}; PLeaS with half as many units more {percent(room)})"
         )
 
     def check(self) -> list[Check]:
@@ -138,6 +144,13 @@ class Zipped(Measured):
                 float(self.partial[0, -1] - self.partial[0, 1]),
                 source=_SOURCE,
             ),
+            Check(
+                "PLeaS, room",
+                "with half as many units more, for pairs that are least alike, networks of other "
+                "classes lose less against the mean of their outputs",
+                float(self.rooms[1, 0] - self.rooms[1, 2]),
+                source=_SOURCE,
+            ),
         ]
 
     def draw(self) -> Mapping[str, Picture]:
@@ -160,6 +173,9 @@ class Zipped(Measured):
         for k, name in enumerate(("ends", "mean of outputs")):
             each = self.bounds[:, k, 0].tolist()
             rows.append([name, *(cell for v in each for cell in (percent(v), ""))])
+        for k, room in enumerate(ROOMS):
+            each = self.rooms[:, k].tolist()
+            rows.append([f"PLeaS, width × {room:g}", *(c for v in each for c in (percent(v), ""))])
         changed = ", ".join(percent(v) for v in self.changed.tolist())
         return f"{table(head, rows)}\nCCA changes the outputs of what it mixes by {changed}"
 
@@ -172,6 +188,7 @@ _IDENTITIES = (
     ),
     ("CCA-Merge, linear", "between linear layers any invertible matrix is recovered"),
     ("PLeaS, own copy", "a model merged with a copy from its orbit is the model"),
+    ("PLeaS, room for all", "with twice the width outputs are the mean of those of both"),
 )
 
 
@@ -195,12 +212,19 @@ def perform(bench: Bench, settings: Settings) -> Zipped:
         bench.tell(PAIRS[number], number, len(pairs) + 1)
         found.append(bench.step(f"merged-{number}", pair.measure))
     bench.tell("partial", len(pairs), len(pairs) + 1)
-    more = bench.step(
-        "partial",
-        lambda: {"partial": pairs[1].partial(), "off": torch.tensor(identities(pairs[0]))},
-    )
+    more = bench.step("partial", lambda: _more(settings, pairs))
     both = {name: torch.stack([one[name] for one in found]) for name in found[0]}
     return Zipped(settings, **both, **more)
+
+
+def _more(settings: Settings, pairs: list[Pair]) -> Params:
+    """Networks with heads of their own, in wider networks, and what should hold exactly."""
+    wider = [settings.task(room) for room in ROOMS]
+    return {
+        "partial": pairs[1].partial(),
+        "rooms": torch.tensor([[pair.with_room(task)[0] for task in wider] for pair in pairs]),
+        "off": torch.tensor(identities(pairs[0], wider[-1])),
+    }
 
 
 def _only(task: Task, classes: range) -> Task:
