@@ -22,6 +22,7 @@ from isthmus.merging import (
     ZipIt,
     merge,
 )
+from isthmus.merging.features.heads import heads_of
 from isthmus.papers.methods.merging.networks import apart, wide
 from isthmus.papers.tasks import Task
 from isthmus.testing.datasets import batches
@@ -63,8 +64,9 @@ class Pair:
         model = self.task.fresh()
         if kind in self.methods:
             method = self.methods[kind]
-            found = merge(self.models, method)
-            return found, MatchedMoments(model, self.shown, method.common(self.models))(found)
+            common = method.common(self.models)
+            found = method(self.models) if isinstance(method, Pleas) else common.merged()
+            return found, MatchedMoments(model, self.shown, common)(found)
         if kind == "permutation":
             matching = ActivationMatching(model, self.shown)
             b = align(b, to=a, symmetry=self.methods["ZipIt"].symmetry, method=matching).params
@@ -121,12 +123,10 @@ class Pair:
         for within in (1.0, 0.0):
             zipped = self.methods["ZipIt"]
             method = ZipIt(zipped.model, zipped.batches, zipped.symmetry, within=within)
-            heads = [
-                self.models,
-                *(method.heads(self.models, layers[:k]) for k in range(1, len(layers))),
-            ]
-            full = method(self.models)
-            rows.append([self._by_head(of) for of in (*heads, (full, full))])
+            common = method.common(self.models)
+            heads = [heads_of(common, layers[:k]) for k in range(1, len(layers))]
+            full = common.merged()
+            rows.append([self._by_head(of) for of in (self.models, *heads, (full, full))])
         return torch.tensor(rows)
 
     def with_room(self, wider: Task) -> tuple[float, float]:
