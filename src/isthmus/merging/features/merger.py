@@ -50,10 +50,13 @@ class AbstractFeatureMerger(AbstractMerger):
     symmetry: Symmetry
     into: tuple[nn.Module, Symmetry] | None = field(default=None, kw_only=True)
     align: bool = field(default=True, kw_only=True)
+    _seen: ActivationMatching = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if iter(self.batches) is self.batches:  # a generator would be empty the second time
             object.__setattr__(self, "batches", tuple(self.batches))
+        seen = ActivationMatching(self.model, WideBatches(self.batches))
+        object.__setattr__(self, "_seen", seen)
 
     def __call__(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
         """The merged Params."""
@@ -82,10 +85,6 @@ class AbstractFeatureMerger(AbstractMerger):
             found = self._seen(one, two, self.symmetry, torch.Generator().manual_seed(0))
             two = self.symmetry.act(found.element, two)
         return one, two
-
-    @property
-    def _seen(self) -> ActivationMatching:
-        return ActivationMatching(self.model, WideBatches(self.batches))
 
     def _rows(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, list[Rows]]:
         """By space; those that are not seen are left out."""
