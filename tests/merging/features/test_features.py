@@ -297,6 +297,17 @@ def test_what_does_not_fit(perceptron):
         merge([a, b], ZipIt(perceptron.model, [], perceptron.symmetry))
 
 
+def test_units_that_are_not_matched_keep_their_number(perceptron):
+    wider = dense(0, 24)
+    only = [
+        one.restrict(lambda s: s.name == "0")
+        for one in (perceptron.symmetry, discover(wider, perceptron.x[:1]))
+    ]
+    method = Pleas(perceptron.model, perceptron.data, only[0], into=(wider, only[1]))
+    with pytest.raises(BadInput, match="space 2 has 24 units in the merged model and 12 in each"):
+        method([perceptron.params(0), perceptron.params(1)])
+
+
 def test_without_alignment_scales_are_not_brought_together(perceptron):
     a = perceptron.params(0)
     element = perceptron.symmetry.sample(seed=3, scale=1.0)

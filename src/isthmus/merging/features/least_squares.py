@@ -62,7 +62,7 @@ class Pleas(AbstractFeatureMerger):
         known = Layers(module, WideBatches(self.batches))
         ends = tuple((self.model, end) for end in common.canonical())
         for name in known.order(merged, None):
-            if fits(known.modules[name]):
+            if f"{name}.weight" in merged and fits(known.modules[name]):
                 given = (*ends, (module, merged))
                 merged = self._fitted(common, name, given, merged)
         return common.settled(merged)
@@ -82,17 +82,7 @@ class Pleas(AbstractFeatureMerger):
         square: Tensor | None = None
         cross: Tensor | None = None
         for *ends, own in _calls(given, name, WideBatches(self.batches)):
-            total, count = (
-                torch.stack(parts).sum(0)
-                for parts in zip(
-                    *(
-                        common.channels(f"{name}.weight", k, _rows(layer, one.output))
-                        for k, one in enumerate(ends)
-                    ),
-                    strict=True,
-                )
-            )
-            missing = total / count.clamp_min(1) - _rows(layer, own.output)
+            missing = _mean(common, name, layer, ends) - _rows(layer, own.output)
             seen = columns(layer, own.given)
             here, there = seen @ seen.mT, _grouped(layer, missing) @ seen.mT
             square = here if square is None else square + here
@@ -103,6 +93,15 @@ class Pleas(AbstractFeatureMerger):
         damped = square + self.ridge * mean * torch.eye(square.shape[-1], dtype=square.dtype)
         change = (cross @ matrices.inverse(damped)).flatten(0, 1)
         return _added(merged, name, change)
+
+
+def _mean(common: CommonUnits, name: str, layer: Layer, ends: Sequence[_Call]) -> Tensor:
+    """The mean of what matched units show behind a layer, ``(channels, samples)``."""
+    total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for number, call in enumerate(ends):
+        part, units = common.channels(f"{name}.weight", number, _rows(layer, call.output))
+        total, count = total + part, count + units
+    return total / count.clamp_min(1)
 
 
 class _Call(NamedTuple):

@@ -50,7 +50,7 @@ class MatchedMoments:
         """``params`` repaired, in the gauge of the symmetry."""
         given = self.common.target.canonical(wide(params))
         layers = Layers(self.model, WideBatches(self.batches))
-        names = layers.order(given, None)[:-1]
+        names = [n for n in layers.order(given, None)[:-1] if f"{n}.weight" in given]
         wanted = self._wanted(names)
         found = dict(given)
         for name in names:

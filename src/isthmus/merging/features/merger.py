@@ -76,6 +76,7 @@ class AbstractFeatureMerger(AbstractMerger):
             like = {n: t.to(dtypes[n]) for n, t in target.canonical(params_of(module)).items()}
         both = self._aligned(*models)
         passages = self._passages(self._rows(*both), target)
+        _require_widths(self.symmetry, target, passages[0])
         return CommonUnits(both, (self.symmetry, self.symmetry), passages, target, like)
 
     def _aligned(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> tuple[Params, Params]:
@@ -112,6 +113,19 @@ class AbstractFeatureMerger(AbstractMerger):
             for name, space in spaces.items()
             if Motion.SWAP in space.group.motions and name not in outer
         ]
+
+
+def _require_widths(symmetry: Symmetry, target: Symmetry, passage: Passage) -> None:
+    """Raise where a space is of another width and has no passage."""
+    for name, space in symmetry.essential.spaces.items():
+        other = target.essential.spaces[name].size
+        if space.size != other and name not in passage.natural:
+            raise BadInput(
+                f"space {name} has {other} units in the merged model and {space.size} in each "
+                "model, and its units are not matched: nothing permutes them alone, or the data do "
+                "not show them",
+                "give one that is equally wide there",
+            )
 
 
 @dataclass(frozen=True, eq=False)
