@@ -1,12 +1,28 @@
 """`isthmus merge`: every method, with and without alignment, a base, and repairs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from isthmus.cli.inputs import load_data, load_model
+from isthmus.discovery import discover
 from isthmus.ground import load, save
-from isthmus.merging import Dare, KarcherMean, PcbMerging, Slerp, TaskArithmetic, Ties, merge
+from isthmus.merging import (
+    CcaMerge,
+    Dare,
+    KarcherMean,
+    MatchedMoments,
+    PcbMerging,
+    Pleas,
+    Slerp,
+    TaskArithmetic,
+    Ties,
+    ZipIt,
+    merge,
+)
+from isthmus.testing.datasets import batches
 
 
 @pytest.fixture
@@ -80,6 +96,25 @@ def test_renormalised(files, merged):
     assert torch.equal(found["5.weight"], plain["5.weight"])
 
 
+@pytest.mark.parametrize("name", ["zipit", "cca", "pleas"])
+def test_by_features(files, merged, name):
+    data = load_data(str(files.data))
+    given = (load_model(files.model()), batches(data.x_train, data.y_train, 1000))
+    symmetry = discover(given[0], data.x_train[:1])
+    paths = [files.a, files.b]
+    words = ["--data", files.data, "--method", name, "--within", 0.5]
+    ran, found = merged(paths, *words)
+    assert ran.code == 0, ran.err
+    more = {"within": 0.5} if name == "zipit" else {}
+    method = {"zipit": ZipIt, "cca": CcaMerge, "pleas": Pleas}[name](*given, symmetry, **more)
+    models = [load(path) for path in paths]
+    assert equal(found, merge(models, method))
+    ran, repaired = merged(paths, *words, "--repair", "renormalise", "--no-align", "--force")
+    assert ran.code == 0, ran.err
+    plain = replace(method, align=False)
+    assert equal(repaired, merge(models, plain, MatchedMoments(*given, plain.common(models))))
+
+
 def test_a_soup_is_no_worse_than_its_best_model(files, merged):
     ran, found = merged([files.a, files.b], "--data", files.data, "--method", "soup", "--no-align")
     assert ran.code == 0, ran.err
@@ -92,6 +127,7 @@ def test_a_soup_is_no_worse_than_its_best_model(files, merged):
         (["--method", "ties"], "--method ties needs the base of all checkpoints; give --base FILE"),
         (["--base", "A"], "--method average has no use for a base"),
         (["--method", "soup"], "--method soup needs data; give --data"),
+        (["--method", "zipit"], "--method zipit needs data; give --data"),
         (["--repair", "renormalise"], "--repair renormalise needs data"),
         (["--method", "ties", "--base", "A", "--keep", "2"], "keep is 2.0, expected a share"),
     ],

@@ -28,15 +28,18 @@ from isthmus.merging import (
     AbstractMerger,
     AbstractTaskMerger,
     Average,
+    CcaMerge,
     Dare,
     GreedySoup,
     KarcherMean,
     PartialMerge,
     PcbMerging,
+    Pleas,
     RecomputeStatistics,
     Slerp,
     TaskArithmetic,
     Ties,
+    ZipIt,
     merge,
 )
 
@@ -45,6 +48,24 @@ MEANS = [Average(), Average((1, 2, 1)), KarcherMean(), KarcherMean((1, 2, 1))]
 MEANS += [GreedySoup(lambda params: float(params["w"].double().square().sum()))]
 MERGERS = [*MEANS, Slerp(), TaskArithmetic(BASE), Ties(BASE), Dare(Ties(BASE))]
 MERGERS += [PcbMerging(BASE), PartialMerge(["n"])]
+
+
+class Sums(nn.Module):
+    """Four hidden units of three inputs, with the names and shapes of `BASE`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(4, 3))
+        self.register_buffer("n", torch.tensor(7))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(nn.functional.linear(x, self.w)).sum(-1)
+
+
+SEEN = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+FEATURES = (Sums(), [(SEEN, None)], discover(Sums(), SEEN))
+TWO = (Slerp, ZipIt, CcaMerge, Pleas)
+MERGERS += [one(*FEATURES) for one in TWO[1:]]
 
 
 def models(count=3, dtype=torch.float32):
@@ -76,7 +97,7 @@ def cast(method, dtype):
 @pytest.mark.parametrize("method", MERGERS, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_laws_of_every_merger(method, dtype):
-    given = models(2 if isinstance(method, Slerp) else 3, dtype)
+    given = models(2 if isinstance(method, TWO) else 3, dtype)
     method = cast(method, dtype)
     kept = [{name: t.clone() for name, t in one.items()} for one in given]
     found = merge(given, method)

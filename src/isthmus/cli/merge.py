@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from torch import nn
 
 import isthmus.alignment as alignment
 import isthmus.merging as merging
@@ -16,6 +17,7 @@ from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
 from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry
 from isthmus.cli.mergers import (
+    BY_FEATURES,
     After,
     AfterOption,
     AlignOption,
@@ -25,6 +27,7 @@ from isthmus.cli.mergers import (
     Merger,
     MergerOption,
     ScaleOption,
+    WithinOption,
     merger,
 )
 from isthmus.cli.options import (
@@ -41,6 +44,7 @@ from isthmus.cli.options import (
 from isthmus.cli.showing import show_warnings
 from isthmus.ground import BadInput, Params, save
 from isthmus.landscape import Loss
+from isthmus.landscape.running import Batch
 from isthmus.report.measuring import criterion
 from isthmus.testing.datasets import batches
 
@@ -64,6 +68,7 @@ def merge(
     scale: ScaleOption = None,
     keep: KeepOption = 0.2,
     drop: DropOption = 0.9,
+    within: WithinOption = 1.0,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
     repair: AfterOption = None,
@@ -83,7 +88,7 @@ def merge(
         chosen = repair or (After.STATISTICS if _has_statistics(group) else After.NONE)
         source.require(chosen, method)
         moved, found = loaded, {}
-        if align if align is not None else base is None:
+        if align if align is not None else base is None and method not in BY_FEATURES:
             step("aligning all", len(loaded), len(loaded) + 1)
             fits = alignment.align_all(
                 loaded,
@@ -94,8 +99,12 @@ def merge(
             moved, found = list(fits.params), _alignment(fits, files)
         step("merging", len(loaded), len(loaded) + 1)
         start, models = (moved[0], moved[1:]) if base else (None, moved)
-        way = merger(method, start, scale, keep, drop, seed, source.loss)
-        merged = merging.merge(models, method=way, repair=source.repairer(chosen, models))
+        way: merging.AbstractMerger
+        if method in BY_FEATURES:
+            way = source.by_features(method, group, align is not False, within, base)
+        else:
+            way = merger(method, start, scale, keep, drop, seed, source.loss)
+        merged = merging.merge(models, method=way, repair=source.repairer(chosen, models, way))
     save(merged, output, force=force, inputs=files)
     show_warnings(group)
     for row in found.get("aligned", ()):
@@ -140,7 +149,7 @@ class _Source:
         wanting = {
             "BatchNorm statistics need": repair is After.STATISTICS,
             "--repair renormalise needs": repair is After.RENORMALISE,
-            "--method soup needs": method is Merger.SOUP,
+            f"--method {method.value} needs": method in (Merger.SOUP, *BY_FEATURES),
         }
         for words in (words for words, wanted in wanting.items() if wanted):
             if self.model is None or self.data is None:
@@ -152,19 +161,35 @@ class _Source:
                 way_out = ", or --repair none" if repair is not After.NONE else ""
                 raise BadInput(f"{words} {lacks}", f"give {gives}{way_out}")
 
-    def repairer(self, repair: After, models: Sequence[Params]) -> merging.Repair | None:
+    def repairer(
+        self, repair: After, models: Sequence[Params], way: merging.AbstractMerger
+    ) -> merging.Repair | None:
         """What is applied to the merged model."""
         if repair is After.NONE:
             return None
-        module = load_model(str(self.model))
-        known = load_data(str(self.data))
-        shown = batches(known.x_train, known.y_train, self.batch_size)
+        module, shown = self._given()
         if repair is After.STATISTICS:
             return merging.RecomputeStatistics(module, shown)
+        if isinstance(way, merging.AbstractFeatureMerger):
+            return merging.MatchedMoments(module, shown, way.common(models))
         return merging.Renormalise(module, shown, models)
 
     def loss(self) -> Loss:
         """On training data, as tests stay unseen."""
+        return Loss(*self._given(), criterion, {})
+
+    def by_features(
+        self, method: Merger, symmetry: Symmetry, align: bool, within: float, base: Path | None
+    ) -> merging.AbstractFeatureMerger:
+        """The object that ``method`` names."""
+        if base is not None:
+            raise BadInput(f"--method {method.value} has no use for a base", "leave --base out")
+        given = (*self._given(), symmetry)
+        if method is Merger.ZIPIT:
+            return merging.ZipIt(*given, within=within, align=align)
+        kind = merging.CcaMerge if method is Merger.CCA else merging.Pleas
+        return kind(*given, align=align)
+
+    def _given(self) -> tuple[nn.Module, Iterable[Batch]]:
         known = load_data(str(self.data))
-        shown = batches(known.x_train, known.y_train, self.batch_size)
-        return Loss(load_model(str(self.model)), shown, criterion, {})
+        return load_model(str(self.model)), batches(known.x_train, known.y_train, self.batch_size)

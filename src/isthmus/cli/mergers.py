@@ -25,6 +25,9 @@ class Merger(StrEnum):
     TIES = "ties"
     DARE = "dare"
     PCB = "pcb"
+    ZIPIT = "zipit"
+    CCA = "cca"
+    PLEAS = "pleas"
 
 
 class After(StrEnum):
@@ -36,13 +39,15 @@ class After(StrEnum):
 
 
 NEEDS_BASE = (Merger.ARITHMETIC, Merger.TIES, Merger.DARE, Merger.PCB)
+BY_FEATURES = (Merger.ZIPIT, Merger.CCA, Merger.PLEAS)
 
 MergerOption = Annotated[
     Merger,
     typer.Option(
         "--method",
         help="average; slerp (two) and karcher: on spheres; soup: greedy, by the loss on --data; "
-        "arithmetic, ties, dare (then ties) and pcb: of task vectors, with --base.",
+        "arithmetic, ties, dare (then ties) and pcb: of task vectors, with --base; zipit, cca and "
+        "pleas (two): by what units show on --data.",
     ),
 ]
 BaseOption = Annotated[
@@ -51,7 +56,11 @@ BaseOption = Annotated[
 ]
 AlignOption = Annotated[
     bool | None,
-    typer.Option("--align/--no-align", help="Align first; left out: unless there is a --base."),
+    typer.Option(
+        "--align/--no-align",
+        help="Align weights first; left out: unless there is a --base, or the method aligns by "
+        "what units show, which --no-align forbids.",
+    ),
 ]
 ScaleOption = Annotated[
     float | None,
@@ -60,6 +69,10 @@ ScaleOption = Annotated[
 KeepOption = Annotated[
     float,
     typer.Option("--keep", help="ties, dare, pcb: the share of each task vector that counts."),
+]
+WithinOption = Annotated[
+    float,
+    typer.Option("--within", help="zipit: the share of units that may be merged within a model."),
 ]
 DropOption = Annotated[float, typer.Option("--drop", help="dare: the share that is dropped.")]
 AfterOption = Annotated[
@@ -81,7 +94,7 @@ def merger(
     seed: int,
     loss: Callable[[], Callable[[Mapping[str, Tensor]], float]],
 ) -> merging.AbstractMerger:
-    """The object that ``method`` names; ``loss`` makes one on data, for soups.
+    """The object that ``method`` names, none by features; ``loss`` makes one on data, for soups.
 
     Raises:
         BadInput: A base is given and not used, or is missing.

@@ -14,6 +14,14 @@ from isthmus.merging.ensembles import (
     TrainedMembers,
 )
 from isthmus.merging.factors import Factors, Stage, factors
+from isthmus.merging.features import (
+    AbstractFeatureMerger,
+    CcaMerge,
+    CommonUnits,
+    MatchedMoments,
+    Pleas,
+    ZipIt,
+)
 from isthmus.merging.federated import (
     ConnectivityPenalty,
     FederatedTraining,
@@ -42,11 +50,14 @@ from isthmus.merging.trunks import Trunks
 from isthmus.merging.vanishing import VanishingFeatures, vanishing_features
 
 __all__ = [
+    "AbstractFeatureMerger",
     "AbstractMaker",
     "AbstractMerger",
     "AbstractTaskMerger",
     "Average",
     "BiasCalibration",
+    "CcaMerge",
+    "CommonUnits",
     "ConnectivityPenalty",
     "Cost",
     "CurveMembers",
@@ -59,11 +70,13 @@ __all__ = [
     "GreedySoup",
     "KarcherMean",
     "LocalTraining",
+    "MatchedMoments",
     "Members",
     "OrbitMembers",
     "PartialMerge",
     "PcbMerging",
     "ProductAverage",
+    "Pleas",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
@@ -77,6 +90,7 @@ __all__ = [
     "Trunks",
     "VanishingFeatures",
     "carry_task",
+    "ZipIt",
     "early_layers",
     "factors",
     "federated",

@@ -49,7 +49,7 @@ class PartialMerge(AbstractMerger):
                 "count from 0, the first model",
             )
         kept = models[self.of]
-        names = {name for prefix in self.keep for name in _of_module(prefix, kept)}
+        names = {name for prefix in self.keep for name in names_of(prefix, kept)}
         merged = self.then(models)
         return {n: kept[n].clone() if n in names else tensor for n, tensor in merged.items()}
 
@@ -72,7 +72,7 @@ def early_layers(model: nn.Module, example: Example, share: float) -> tuple[str,
     return tuple(owners)[: round(share * len(owners))]
 
 
-def _of_module(prefix: str, params: Mapping[str, Tensor]) -> list[str]:
+def names_of(prefix: str, params: Mapping[str, Tensor]) -> list[str]:
     """The names of a module's tensors; a name of its own counts too."""
     found = [name for name in params if name == prefix or name.startswith(f"{prefix}.")]
     if not found:

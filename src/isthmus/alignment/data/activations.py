@@ -8,7 +8,7 @@ shears by Procrustes between white activations (as canonical correlation does); 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -62,6 +62,7 @@ class ActivationMatching:
     batches: Iterable[Any]
     statistic: Statistic = Statistic.COVARIANCE
     sweeps: int = 50
+    _probes: dict[int, Probes] = field(init=False, default_factory=dict, repr=False)
 
     def __call__(
         self,
@@ -95,7 +96,9 @@ class ActivationMatching:
         self, a: Mapping[str, Tensor], b: Mapping[str, Tensor], symmetry: Symmetry
     ) -> Moments:
         """The joint moments of both models over all batches."""
-        probes, moments = Probes(self.model, symmetry), Moments(symmetry.essential)
+        # A model is traced once, however many pairs are matched; probes hold their symmetry.
+        probes = self._probes.setdefault(id(symmetry), Probes(self.model, symmetry))
+        moments = Moments(symmetry.essential)
         for index, batch in enumerate(self.batches):
             inputs, _ = pair(batch, index)
             inputs = tuple(inputs) if isinstance(inputs, list) else inputs

@@ -11,6 +11,7 @@ from torch import Tensor
 from isthmus.algebra.groups import Motion
 from isthmus.algebra.groups.base import along
 from isthmus.algebra.reps import Block
+from isthmus.algebra.spaces import Space
 from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.fusion.plans import Plan
 from isthmus.ground.errors import BadInput
@@ -126,15 +127,12 @@ class Carrier:
 
     def _moved(self, block: Block, x: Tensor) -> Tensor:
         """All plans so far on a block of the second model; ``block`` is that of the first."""
-        at = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
-        for name in (n for n in self.first.spaces if n in at and n in self.plans):
-            over = [at[outer] for outer in self.first.spaces[name].over]
-            plan = self.plans[name]
-            for dim, factor in enumerate(block.factors):
-                if factor.space == name:
-                    reads = factor.character.dual and self.planner.conserve
-                    x = along(plan.sharing if reads else plan.averaging, x, dim, over)
-        return x
+        conserve = self.planner.conserve
+        maps = {
+            name: (plan.averaging, plan.sharing if conserve else plan.averaging)
+            for name, plan in self.plans.items()
+        }
+        return carried(self.first.spaces, block, x, maps)
 
     def _carried(self, name: str) -> Tensor:
         """One parameter, by all plans."""
@@ -143,6 +141,26 @@ class Carrier:
         for mine, theirs in blocks:
             mine.write(out, self._moved(mine, theirs.read(self.source[name])))
         return out
+
+
+def carried(
+    spaces: Mapping[str, Space], block: Block, x: Tensor, maps: Mapping[str, tuple[Tensor, Tensor]]
+) -> Tensor:
+    """A block multiplied by matrices: of each space one where it is natural, one where it is dual.
+
+    Args:
+        spaces: all, with those that index them.
+        block: says which dimensions of ``x`` are of which space; sizes do not count.
+        x: one dimension for each factor of the block.
+        maps: ``(*over, m, n)`` each; spaces that have none stay.
+    """
+    at = {f.space: d for d, f in enumerate(block.factors) if f.space is not None}
+    for name in (n for n in spaces if n in at and n in maps):
+        over = [at[outer] for outer in spaces[name].over]
+        for dim, factor in enumerate(block.factors):
+            if factor.space == name:
+                x = along(maps[name][factor.character.dual], x, dim, over)
+    return x
 
 
 def _rows(x: Tensor, front: list[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -61,15 +61,23 @@ class Layers:
             raise BadInput(f"{missing[0]!r} does not run on these data", "leave it out")
         return [name for name in ran if name in chosen]
 
-    def moments(self, params: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Moments]:
-        """Of the outputs of layers by name, over samples, positions and calls."""
+    def moments(
+        self,
+        params: Mapping[str, Tensor],
+        names: Sequence[str],
+        seen: Callable[[str, Tensor], Tensor] = lambda name, rows: rows,
+    ) -> dict[str, Moments]:
+        """Of the outputs of layers by name, over samples, positions and calls.
+
+        ``seen`` may make other rows of what a layer gives, ``(channels, samples)``.
+        """
         known = self.modules
         sums: dict[str, tuple[int, Tensor, Tensor]] = {}
 
         def note(call: str, output: Tensor) -> None:
             name = call if call in known else call.rpartition(" ")[0]  # a further call
             last = isinstance(known[name], nn.Linear)
-            rows = output.double().movedim(-1 if last else 1, 0).flatten(1)
+            rows = seen(name, output.double().movedim(-1 if last else 1, 0).flatten(1))
             count, total, squares = sums.get(name, (0, torch.zeros(()), torch.zeros(())))
             sums[name] = (
                 count + rows.shape[1],

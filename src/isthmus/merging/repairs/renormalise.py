@@ -60,20 +60,22 @@ class Renormalise:
         found = {name: tensor.clone() for name, tensor in params.items()}
         for name in names:
             wanted = _mixed([goal[name] for goal in goals], self.weights)
-            self._repair(found, name, layers.moments(found, [name])[name], wanted)
+            reset(found, name, layers.moments(found, [name])[name], wanted, self.shift)
         return found
 
-    def _repair(self, params: Params, name: str, found: Moments, wanted: Moments) -> None:
-        # A unit that never changes stays as it is.
-        moves = found.deviation > 1e-12
-        ratio = torch.where(moves, wanted.deviation / found.deviation.clamp_min(1e-12), 1.0)
-        weight = params[f"{name}.weight"]
-        rows = ratio.reshape(-1, *[1] * (weight.dim() - 1))
-        params[f"{name}.weight"] = (weight.double() * rows).to(weight.dtype)
-        bias = params.get(f"{name}.bias")
-        if bias is not None:
-            kept, added = (found.mean, wanted.mean) if self.shift else (0.0, 0.0)
-            params[f"{name}.bias"] = ((bias.double() - kept) * ratio + added).to(bias.dtype)
+
+def reset(params: Params, name: str, found: Moments, wanted: Moments, shift: bool) -> None:
+    """Scale and shift a layer's channels in place, so that they get the wanted moments."""
+    # A unit that never changes stays as it is.
+    moves = found.deviation > 1e-12
+    ratio = torch.where(moves, wanted.deviation / found.deviation.clamp_min(1e-12), 1.0)
+    weight = params[f"{name}.weight"]
+    rows = ratio.reshape(-1, *[1] * (weight.dim() - 1))
+    params[f"{name}.weight"] = (weight.double() * rows).to(weight.dtype)
+    bias = params.get(f"{name}.bias")
+    if bias is not None:
+        kept, added = (found.mean, wanted.mean) if shift else (0.0, 0.0)
+        params[f"{name}.bias"] = ((bias.double() - kept) * ratio + added).to(bias.dtype)
 
 
 def _mixed(moments: Sequence[Moments], weights: Sequence[float] | None) -> Moments:

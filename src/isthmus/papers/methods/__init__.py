@@ -5,10 +5,12 @@ all can be run on a laptop: the figures are ours, on the networks that each expe
 """
 
 from isthmus.papers.methods import connectivity, landscape, merging, symmetry, transfer
+from isthmus.papers.methods import connectivity, features, landscape, merging, symmetry
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
     *connectivity.METHODS,
+    *features.METHODS,
     *landscape.METHODS,
     *merging.METHODS,
     *symmetry.METHODS,
