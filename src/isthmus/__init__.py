@@ -4,7 +4,19 @@ Discover it, then align, connect, count and merge models with it.
 """
 
 from isthmus import papers
-from isthmus.algebra import Axis, Block, Element, Factor, Orbit, Rep, Space, Symmetry
+from isthmus.algebra import (
+    Axis,
+    Block,
+    Element,
+    Factor,
+    Orbit,
+    Rep,
+    Space,
+    Symmetry,
+    basis_change,
+    hadamard_change,
+    streams,
+)
 from isthmus.algebra.groups import (
     GeneralLinear,
     Group,
@@ -172,6 +184,7 @@ from isthmus.merging import (
     OrbitMembers,
     PartialMerge,
     PcbMerging,
+    PrincipalAxes,
     RecomputeStatistics,
     Renormalise,
     SimplexMembers,
@@ -186,6 +199,9 @@ from isthmus.merging import (
     federated,
     label_skewed,
     merge,
+    principal_axes,
+    quantised,
+    sliced,
     vanishing_features,
 )
 from isthmus.report import Connection, connect
@@ -356,6 +372,7 @@ __all__ = [
     "Polygon",
     "PolygonalChain",
     "PositiveScaling",
+    "PrincipalAxes",
     "Projected",
     "RateFit",
     "RateLaw",
@@ -409,6 +426,7 @@ __all__ = [
     "align_all",
     "asymmetric",
     "barrier",
+    "basis_change",
     "bend",
     "bend_on_spheres",
     "calibrate_temperature",
@@ -439,6 +457,7 @@ __all__ = [
     "fit_rate",
     "function_length",
     "group_components",
+    "hadamard_change",
     "instability",
     "intrinsic_dimension",
     "label_skewed",
@@ -459,7 +478,9 @@ __all__ = [
     "params_of",
     "partition_components",
     "persistence",
+    "principal_axes",
     "product_components",
+    "quantised",
     "ranks",
     "recheck",
     "recompute_statistics",
@@ -473,9 +494,11 @@ __all__ = [
     "simplexes",
     "singular_directions",
     "sinkhorn_divergence",
+    "sliced",
     "sliced_bound",
     "spectra",
     "star",
+    "streams",
     "sublevels",
     "surface",
     "swap_path",

@@ -1,6 +1,13 @@
 """Merging: one set of Params out of several, or an ensemble where one is not enough."""
 
 from isthmus.merging.average import Average
+from isthmus.merging.compression import (
+    PrincipalAxes,
+    principal_axes,
+    quantised,
+    removed,
+    sliced,
+)
 from isthmus.merging.ensembles import (
     AbstractMaker,
     Cost,
@@ -53,6 +60,7 @@ __all__ = [
     "OrbitMembers",
     "PartialMerge",
     "PcbMerging",
+    "PrincipalAxes",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
@@ -69,5 +77,9 @@ __all__ = [
     "federated",
     "label_skewed",
     "merge",
+    "principal_axes",
+    "quantised",
+    "removed",
+    "sliced",
     "vanishing_features",
 ]

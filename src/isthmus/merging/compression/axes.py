@@ -83,15 +83,16 @@ def principal_axes(
     settled = symmetry.canonical({n: _wide(t) for n, t in params.items()})
     essential = symmetry.coordinates(settled)
     metrics = input_metrics(model, batches, settled, symmetry, essential)
-    seen = [_second(one) for one in metrics if _reads(symmetry, one, space)]
+    basis = turned_directions(group)  # the mean, which stays, is no part of it
+    read = [_second(one) for one in metrics if _reads(symmetry, one, space)]
+    seen = [basis @ one @ basis.mT for one in read]
     if not seen:
         raise BadInput(
             f"no layer of the model was seen to read {space}",
             "give a model whose readers are linear layers",
         )
     whole = torch.stack([one / one.trace() for one in seen]).mean(0)
-    basis = turned_directions(group)
-    values, vectors = symmetric(basis @ whole @ basis.mT)
+    values, vectors = symmetric(whole)
     order = torch.argsort(values, descending=True)
     return PrincipalAxes(space, (basis.mT @ vectors[:, order]).contiguous(), values[order])
 

@@ -38,9 +38,7 @@ class RoundedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., in)`` to ``(..., out)``."""
-        return F.linear(
-            rounded(x, self.activations), rounded(self.weight, self.weights), self.bias
-        )
+        return F.linear(rounded(x, self.activations), rounded(self.weight, self.weights), self.bias)
 
 
 def rounded(x: Tensor, bits: int | None) -> Tensor:
@@ -52,9 +50,12 @@ def rounded(x: Tensor, bits: int | None) -> Tensor:
     if bits is None:
         return x
     levels = 2 ** (bits - 1) - 1
-    step = x.detach().abs().amax(-1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny) / levels
+    step: Tensor = (
+        x.detach().abs().amax(-1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny) / levels
+    )
     grid = (x.detach() / step).round() * step
-    return x + (grid - x.detach())
+    out: Tensor = x + (grid - x.detach())
+    return out
 
 
 def quantised(
