@@ -4,6 +4,7 @@ from isthmus.papers.methods.method import Method
 from isthmus.papers.methods.transformers.experts import experts
 from isthmus.papers.methods.transformers.quantisation import quantisation
 from isthmus.papers.methods.transformers.slicing import slicing
+from isthmus.papers.methods.transformers.text_transformers import text_transformers
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -34,6 +35,13 @@ METHODS: tuple[Method, ...] = (
         "One Billion Word, frozen backbone: barrier 0.0044 to 0.0066, without the order of experts "
         "0.14 to 0.86",
         experts,
+    ),
+    Method(
+        "Text transformers by correlations",
+        "Verma and Elbayad 2024",
+        "`isthmus.align` with `ActivationMatching` and `symmetry.restrict`",
+        "Reports lower, but not zero, barriers between masked language models",
+        text_transformers,
     ),
 )
 """In the order of the table."""
