@@ -13,7 +13,7 @@ from isthmus.papers.bench import Scale, Standing
 from isthmus.papers.methods.transformers import METHODS
 from isthmus.papers.methods.transformers.experts import experts, mixtures, orders
 from isthmus.papers.methods.transformers.networks import Mixture, masked_text, mixture_gpt
-from isthmus.papers.methods.transformers.quantisation import WAYS, quantisation
+from isthmus.papers.methods.transformers.quantisation import FORMATS, WAYS, quantisation
 from isthmus.papers.methods.transformers.slicing import slicing
 from isthmus.papers.methods.transformers.text_transformers import (
     PARTS,
@@ -65,7 +65,7 @@ def test_claims_hold_at_the_quick_scale(experiment) -> None:
 
 def test_claims_on_rounding_can_fail(smoke) -> None:
     found, _ = smoke(quantisation)
-    costs = torch.ones(len(WAYS), 5)
+    costs = torch.ones(len(WAYS), len(FORMATS))
     learned = replace(
         found,
         settings=quantisation.settings[Scale.QUICK],
@@ -74,7 +74,7 @@ def test_claims_on_rounding_can_fail(smoke) -> None:
         exact=torch.tensor(1e-6),
     )
     assert failed(learned) == {"exact", "rotation"}
-    costs = torch.tensor([1.0, 1.0, 1.0, 2.0, 4.0, 1.0, 3.0]).unsqueeze(1).repeat(1, 5)
+    costs = torch.tensor([1.0, 1.0, 1.0, 2.0, 4.0, 1.0, 3.0]).unsqueeze(1).repeat(1, len(FORMATS))
     worse = replace(learned, losses=costs, peaks=found.peaks.flip(0), exact=torch.tensor(0.0))
     assert {"learned", "as trained"} <= failed(worse)
     standing = {check.name: check.standing for check in worse.check()}

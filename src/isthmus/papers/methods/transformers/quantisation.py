@@ -28,9 +28,11 @@ from isthmus.papers.tasks import Task
 
 QUAROT = "Ashkboos et al. 2024 (QuaRot), NeurIPS"
 SPINQUANT = "Liu et al. 2024 (SpinQuant)"
-FORMATS: tuple[tuple[int, int | None], ...] = ((8, 8), (6, 6), (5, 5), (4, 4), (3, 3))
-"""Bits of weights, and of activations."""
-WAYS = ("trained", "folded", "random", "Hadamard", "planted", "planted, Hadamard", "learned")
+BITS = (8, 6, 5, 4, 3)
+FORMATS: tuple[tuple[int, int | None], ...] = (*((n, n) for n in BITS), (4, None), (3, None))
+"""Bits of weights, and of activations; at the end of weights alone."""
+FEWEST = len(BITS) - 1
+WAYS = ("trained", "folded", "random", "Hadamard", "planted", "planted + Hadamard", "learned")
 TONES = ("grey", "blue", "purple", "teal", "red", "amber", "green")
 
 
@@ -72,13 +74,13 @@ class Quantisation(Measured):
 
     def cost(self, way: str) -> float:
         """How much rounding to the fewest bits adds to the loss."""
-        return float(self.losses[WAYS.index(way), -1] - self.loss)
+        return float(self.losses[WAYS.index(way), FEWEST] - self.loss)
 
     @property
     def measured(self) -> str:
         """What the fewest bits cost."""
         costs = ", ".join(f"{way} {self.cost(way):.3f}" for way in WAYS)
-        bits = FORMATS[-1][0]
+        bits = BITS[-1]
         return (
             f"{self.settings.words}: {bits} bits for weights and activations add to a loss of "
             f"{float(self.loss):.3f}: {costs}"
@@ -86,7 +88,7 @@ class Quantisation(Measured):
 
     def check(self) -> list[Check]:
         """The function stays; outliers go; what that is worth."""
-        before, after = (self.peaks[WAYS.index(n), 1] for n in ("planted", "planted, Hadamard"))
+        before, after = (self.peaks[WAYS.index(n), 1] for n in ("planted", "planted + Hadamard"))
         checks = [
             Check(
                 "exact",
@@ -104,7 +106,7 @@ class Quantisation(Measured):
         ]
         if self.settings.epochs < 3:
             return checks
-        planted = self.cost("planted, Hadamard") / self.cost("planted")
+        planted = self.cost("planted + Hadamard") / self.cost("planted")
         learned = self.cost("learned") / self.cost("Hadamard")
         plain = self.cost("Hadamard") - self.cost("folded")
         return [
@@ -135,9 +137,9 @@ class Quantisation(Measured):
 
     def draw(self) -> Mapping[str, Picture]:
         """The loss by bits, and the peaks."""
-        bits = [float(one[0]) for one in FORMATS]
+        bits = [float(BITS[0] - one) for one in BITS]
         losses = [
-            Series(name, bits, (row - self.loss).tolist(), tone)
+            Series(name, bits, (row[: len(bits)] - self.loss).tolist(), tone)
             for name, row, tone in zip(WAYS, self.losses, TONES, strict=True)
         ]
         places = [float(k) for k in range(len(WAYS))]
@@ -148,14 +150,15 @@ class Quantisation(Measured):
                 ("stream", self.peaks[:, 1], "red"),
             )
         ]
-        axes = Axis("bits of weights and activations"), Axis("added to the loss", log=True)
-        shown = chart("Rounded", *axes, losses)
+        axes = Axis(f"bits taken from {BITS[0]}"), Axis("added to the loss")
+        shown = chart("Rounded weights and activations", *axes, losses)
         order = Axis(", ".join(WAYS), numbers=False)
         flat = chart("Peaks", order, Axis("largest over root mean square"), peaks, width=640)
         return {"quantisation": beside("One function, seven bases", shown, flat)}
 
     def __str__(self) -> str:
-        head = ("basis", "peak: weights", "stream", *(f"{w} bits" for w, _ in FORMATS))
+        formats = (f"{w}/{w} bits" if a else f"{w}/- bits" for w, a in FORMATS)
+        head = ("basis", "peak: weights", "stream", *formats)
         rows = [
             (way, *(f"{v:.2f}" for v in peaks), *(f"{v:.4f}" for v in losses))
             for way, peaks, losses in zip(
@@ -201,7 +204,7 @@ def _learned(
 
     SpinQuant steps by Cayley transforms; the group's exponentials do the same here.
     """
-    model = quantised(task.fresh(), *FORMATS[-1])
+    model = quantised(task.fresh(), *FORMATS[FEWEST])
     loss = Loss(model, list(task.loss(batch=32).batches), task.criterion)
     held = Loss(model, _seen(task, settings), task.criterion)
     turns = symmetry.restrict(lambda space: space.name == name).restrict([Motion.TURN])
