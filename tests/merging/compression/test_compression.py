@@ -68,6 +68,14 @@ def test_a_quantised_model_takes_the_params_and_rounds_only_what_it_computes() -
     assert isinstance(quantised(nn.Linear(2, 2)), RoundedLinear)
 
 
+def test_a_layer_that_is_read_twice_is_rounded_in_both_places() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 4)
+    twin = quantised(nn.Sequential(layer, nn.ReLU(), layer), 3)
+    assert twin[0] is twin[2]
+    assert isinstance(twin[2], RoundedLinear)
+
+
 def test_more_bits_lose_less() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 5))
@@ -95,6 +103,7 @@ def test_principal_axes_are_orthonormal_and_their_shares_sum_to_one(known) -> No
     assert float(axes.shares.sum()) == pytest.approx(1)
     assert torch.equal(axes.shares, axes.shares.sort(descending=True).values)
     assert "directions" not in axes.to_json()
+    assert str(axes).endswith("of what is read")
 
 
 def test_turned_into_its_axes_the_stream_has_them_as_coordinates(known) -> None:

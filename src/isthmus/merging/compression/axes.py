@@ -35,6 +35,10 @@ class PrincipalAxes(Result):
     directions: Tensor = field(repr=False, metadata={"json": False})
     shares: Tensor = field(repr=False, metadata={"json": False})
 
+    def __str__(self) -> str:
+        most = int((self.shares.cumsum(0) < 0.9 - 1e-12).sum()) + 1
+        return f"{self.space}: {most} of {len(self.shares)} directions hold 90% of what is read"
+
     def turn(self, symmetry: Symmetry) -> Element:
         """The element after which the coordinates are the principal axes, in their order.
 

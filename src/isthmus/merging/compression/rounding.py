@@ -88,7 +88,8 @@ def quantised(
         if bits is not None and bits < 2:
             raise BadInput(f"{bits} bits, expected at least 2", "give 2 or more, or None for all")
     twin = copy.deepcopy(model)
-    layers = {name: one for name, one in twin.named_modules() if type(one) is nn.Linear}
+    every = twin.named_modules(remove_duplicate=False)
+    layers = {name: one for name, one in every if type(one) is nn.Linear}
     for name in but:
         if name not in layers:
             near = closest(name, layers)
@@ -99,8 +100,10 @@ def quantised(
         raise BadInput(
             "the model has no linear module to round", "give one with torch.nn.Linear layers"
         )
+    # A layer of several names stays one.
+    made = {id(one): RoundedLinear.of(one, weights, activations) for one in chosen.values()}
     if "" in chosen:
-        return RoundedLinear.of(chosen[""], weights, activations)
+        return made[id(twin)]
     for name, layer in chosen.items():
-        twin.set_submodule(name, RoundedLinear.of(layer, weights, activations))
+        twin.set_submodule(name, made[id(layer)])
     return twin

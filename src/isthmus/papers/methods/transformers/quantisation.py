@@ -42,11 +42,13 @@ class Settings(Trained):
 
     Attributes:
         turns: Random rotations, and Hadamard matrices, over which losses are averaged.
-        descent: Steps by which a rotation is learned, at the fewest bits.
+        descent: Steps by which a rotation is learned, at the fewest bits, from the best of these
+            Hadamard matrices on the windows that are seen; so their ``rate``, in radians.
     """
 
     turns: int = 4
     descent: int = 200
+    rate: float = 0.003
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def perform(bench: Bench, settings: Settings) -> Quantisation:
     turned = [symmetry.act(hadamard_change(symmetry, k), folded) for k in range(settings.turns)]
 
     def learn() -> Params:
-        return _learned(bench, settings, task, symmetry, name, turned[0])
+        return _learned(bench, settings, task, symmetry, name, turned)
 
     learned = bench.step("learned", learn)
 
@@ -198,9 +200,14 @@ def _seen(task: Task, settings: Settings) -> list[Batch]:
 
 
 def _learned(
-    bench: Bench, settings: Settings, task: Task, symmetry: Symmetry, name: str, start: Params
+    bench: Bench,
+    settings: Settings,
+    task: Task,
+    symmetry: Symmetry,
+    name: str,
+    starts: list[Params],
 ) -> Params:
-    """The stream turned by descent of the loss at the fewest bits, from a point of the orbit.
+    """The stream turned by descent of the loss at the fewest bits, from the best of some points.
 
     SpinQuant steps by Cayley transforms; the group's exponentials do the same here.
     """
@@ -208,8 +215,15 @@ def _learned(
     loss = Loss(model, list(task.loss(batch=32).batches), task.criterion)
     held = Loss(model, _seen(task, settings), task.criterion)
     turns = symmetry.restrict(lambda space: space.name == name).restrict([Motion.TURN])
+    start = min(starts, key=held)
     descent = LossDescent(
-        loss, held, Unmoved(), settings.descent, between=(1.0, 1.0), points=(1.0,)
+        loss,
+        held,
+        Unmoved(),
+        settings.descent,
+        between=(1.0, 1.0),
+        points=(1.0,),
+        rate=settings.rate,
     )
     return align(start, to=start, symmetry=turns, method=descent, seed=bench.seed).params
 
