@@ -171,6 +171,6 @@ def test_directions_that_are_none_are_refused(known) -> None:
         sliced(symmetry, params, "nowhere", axes.directions)
     if axes.directions.shape[1] < size:
         ones = torch.ones(size, 1, dtype=torch.float64) / size**0.5
-        with pytest.raises(BadInput, match="that O"):
+        with pytest.raises(BadInput, match="not orthonormal vectors that"):
             sliced(symmetry, params, axes.space, ones)
     assert removed(symmetry, axes.space, size) == 0

@@ -24,6 +24,7 @@ from isthmus.papers.methods.transformers.text_transformers import (
 
 pytestmark = pytest.mark.xdist_group("transformers")  # what all tests look at is made once
 
+LEARNED = torch.tensor([WAYS.index("learned")])
 EXPERIMENTS = tuple(dict.fromkeys(method.experiment for method in METHODS))
 
 
@@ -80,6 +81,9 @@ def test_claims_on_rounding_can_fail(smoke) -> None:
     standing = {check.name: check.standing for check in worse.check()}
     assert standing["as trained"] is Standing.FINDING
     assert standing["learned"] is Standing.FAILED
+    peaks = torch.ones_like(found.peaks)
+    peaks[WAYS.index("folded")] = 2  # then there was something to spread
+    assert not replace(worse, peaks=peaks, losses=costs.clone().index_fill_(0, LEARNED, 0)).passed
 
 
 def test_claims_on_slices_can_fail(smoke) -> None:

@@ -88,7 +88,19 @@ def quantised(
         if bits is not None and bits < 2:
             raise BadInput(f"{bits} bits, expected at least 2", "give 2 or more, or None for all")
     twin = copy.deepcopy(model)
-    every = twin.named_modules(remove_duplicate=False)
+    chosen = _chosen(twin, but)
+    # A layer of several names stays one.
+    made = {id(one): RoundedLinear.of(one, weights, activations) for one in chosen.values()}
+    if "" in chosen:
+        return made[id(twin)]
+    for name, layer in chosen.items():
+        twin.set_submodule(name, made[id(layer)])
+    return twin
+
+
+def _chosen(model: nn.Module, but: Collection[str]) -> dict[str, nn.Linear]:
+    """The linear modules that are rounded, under all of their names."""
+    every = model.named_modules(remove_duplicate=False)
     layers = {name: one for name, one in every if type(one) is nn.Linear}
     for name in but:
         if name not in layers:
@@ -100,10 +112,4 @@ def quantised(
         raise BadInput(
             "the model has no linear module to round", "give one with torch.nn.Linear layers"
         )
-    # A layer of several names stays one.
-    made = {id(one): RoundedLinear.of(one, weights, activations) for one in chosen.values()}
-    if "" in chosen:
-        return made[id(twin)]
-    for name, layer in chosen.items():
-        twin.set_submodule(name, made[id(layer)])
-    return twin
+    return chosen

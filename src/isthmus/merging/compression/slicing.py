@@ -37,24 +37,30 @@ def sliced(
         ShapeMismatch: ``directions`` have another shape.
     """
     group = stream_group(symmetry, space)
-    wide = directions.to(torch.float64)
-    if wide.dim() != 2 or wide.shape[0] != group.size or not 0 < wide.shape[1] <= group.size:
-        raise ShapeMismatch(
-            f"the directions have shape {tuple(directions.shape)}, expected ({group.size}, k)",
-            f"give some columns, each a direction of {space}",
-        )
     basis = turned_directions(group)
-    inside = wide - basis.mT @ (basis @ wide)
-    gap = (wide.mT @ wide - torch.eye(wide.shape[1], dtype=wide.dtype)).abs().max()
-    if float(gap) > 1e-6 or float(inside.abs().max()) > 1e-6:
-        raise BadInput(
-            f"the directions are not orthonormal vectors that {group} turns",
-            "take those of principal_axes, or rows of an element's matrix",
-        )
+    wide = _checked(directions, basis, space)
     # What the group does not turn, the mean, stays: the gauge has taken it out already.
     kept = wide @ wide.mT + torch.eye(group.size, dtype=wide.dtype) - basis.mT @ basis
     limit = Element(symmetry, {**symmetry.identity().values, space: kept})
     return symmetry.act(limit, symmetry.canonical(params))
+
+
+def _checked(directions: Tensor, basis: Tensor, space: str) -> Tensor:
+    """The directions in float64: orthonormal columns in the span of the basis's rows."""
+    size, wide = basis.shape[1], directions.to(torch.float64)
+    if wide.dim() != 2 or wide.shape[0] != size or not 0 < wide.shape[1] <= size:
+        raise ShapeMismatch(
+            f"the directions have shape {tuple(directions.shape)}, expected ({size}, k)",
+            f"give some columns, each a direction of {space}",
+        )
+    outside = wide - basis.mT @ (basis @ wide)
+    gap = (wide.mT @ wide - torch.eye(wide.shape[1], dtype=wide.dtype)).abs().max()
+    if float(gap) > 1e-6 or float(outside.abs().max()) > 1e-6:
+        raise BadInput(
+            f"the directions are not orthonormal vectors that the group of {space} turns",
+            "take those of principal_axes; where a layer norm takes the mean out, they sum to 0",
+        )
+    return wide
 
 
 def removed(symmetry: Symmetry, space: str, kept: int) -> float:

@@ -95,13 +95,13 @@ class TextTransformers(Ways):
                 source=VERMA,
             ),
         ]
-        if self.settings.epochs < 3:
-            return checks
+        return checks if self.settings.epochs < 3 else [*checks, *self._worth()]
+
+    def _worth(self) -> list[Check]:
         heights = [self.height(name) for name in NAMES]
         steps = [after / before for before, after in itertools.pairwise(heights[:4])]
         left = heights[3] / heights[0]
         return [
-            *checks,
             Check(
                 "lower",
                 "all three together lower the barrier",
