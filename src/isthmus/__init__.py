@@ -4,7 +4,19 @@ Discover it, then align, connect, count and merge models with it.
 """
 
 from isthmus import papers
-from isthmus.algebra import Axis, Block, Element, Factor, Orbit, Rep, Space, Symmetry
+from isthmus.algebra import (
+    Axis,
+    Block,
+    Element,
+    Factor,
+    Orbit,
+    Rep,
+    Space,
+    Symmetry,
+    basis_change,
+    hadamard_change,
+    streams,
+)
 from isthmus.algebra.groups import (
     GeneralLinear,
     Group,
@@ -177,6 +189,7 @@ from isthmus.merging import (
     PcbMerging,
     Pleas,
     ProductAverage,
+    PrincipalAxes,
     RecomputeStatistics,
     Renormalise,
     SimplexMembers,
@@ -195,6 +208,9 @@ from isthmus.merging import (
     label_skewed,
     merge,
     transfer,
+    principal_axes,
+    quantised,
+    sliced,
     vanishing_features,
 )
 from isthmus.report import Connection, connect
@@ -370,6 +386,7 @@ __all__ = [
     "PolygonalChain",
     "PositiveScaling",
     "ProductAverage",
+    "PrincipalAxes",
     "Projected",
     "RateFit",
     "RateLaw",
@@ -425,6 +442,7 @@ __all__ = [
     "align_all",
     "asymmetric",
     "barrier",
+    "basis_change",
     "bend",
     "bend_on_spheres",
     "calibrate_temperature",
@@ -456,6 +474,7 @@ __all__ = [
     "fit_rate",
     "function_length",
     "group_components",
+    "hadamard_change",
     "instability",
     "intrinsic_dimension",
     "label_skewed",
@@ -476,7 +495,9 @@ __all__ = [
     "params_of",
     "partition_components",
     "persistence",
+    "principal_axes",
     "product_components",
+    "quantised",
     "ranks",
     "recheck",
     "recompute_statistics",
@@ -490,9 +511,11 @@ __all__ = [
     "simplexes",
     "singular_directions",
     "sinkhorn_divergence",
+    "sliced",
     "sliced_bound",
     "spectra",
     "star",
+    "streams",
     "sublevels",
     "surface",
     "swap_path",

@@ -1,6 +1,13 @@
 """Merging: one set of Params out of several, or an ensemble where one is not enough."""
 
 from isthmus.merging.average import Average
+from isthmus.merging.compression import (
+    PrincipalAxes,
+    principal_axes,
+    quantised,
+    removed,
+    sliced,
+)
 from isthmus.merging.ensembles import (
     AbstractMaker,
     Cost,
@@ -77,6 +84,7 @@ __all__ = [
     "PcbMerging",
     "Pleas",
     "ProductAverage",
+    "PrincipalAxes",
     "RecomputeStatistics",
     "Renormalise",
     "Repair",
@@ -97,5 +105,9 @@ __all__ = [
     "label_skewed",
     "merge",
     "transfer",
+    "principal_axes",
+    "quantised",
+    "removed",
+    "sliced",
     "vanishing_features",
 ]

@@ -5,6 +5,7 @@ all can be run on a laptop: the figures are ours, on the networks that each expe
 """
 
 from isthmus.papers.methods import connectivity, features, landscape, merging, symmetry, transfer
+from isthmus.papers.methods import connectivity, landscape, merging, symmetry, transformers
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
@@ -14,6 +15,7 @@ METHODS: tuple[Method, ...] = (
     *merging.METHODS,
     *symmetry.METHODS,
     *transfer.METHODS,
+    *transformers.METHODS,
 )
 """All, in the order of the table."""
 
