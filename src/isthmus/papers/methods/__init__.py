@@ -4,8 +4,15 @@ Every `Method` has an experiment, which `isthmus reproduce methods` runs. They a
 all can be run on a laptop: the figures are ours, on the networks that each experiment names.
 """
 
-from isthmus.papers.methods import connectivity, features, landscape, merging, symmetry, transfer
-from isthmus.papers.methods import connectivity, landscape, merging, symmetry, transformers
+from isthmus.papers.methods import (
+    connectivity,
+    features,
+    landscape,
+    merging,
+    symmetry,
+    transfer,
+    transformers,
+)
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
