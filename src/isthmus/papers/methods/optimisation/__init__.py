@@ -1,9 +1,21 @@
 """Optimisation: what symmetry says of training, geodesics and layer-wise paths, strategies."""
 
 from isthmus.papers.methods.method import Method
-from isthmus.papers.methods.optimisation import federated_plus
+from isthmus.papers.methods.optimisation import (
+    aligned_curves,
+    clusters,
+    federated_plus,
+    geodesic,
+    layerwise_paths,
+)
 
-METHODS: tuple[Method, ...] = (*federated_plus.METHODS,)
+METHODS: tuple[Method, ...] = (
+    *geodesic.METHODS,
+    *layerwise_paths.METHODS,
+    *aligned_curves.METHODS,
+    *clusters.METHODS,
+    *federated_plus.METHODS,
+)
 """In the order of the table."""
 
 __all__ = ["METHODS"]

@@ -1,0 +1,298 @@
+"""Clusters of strategies: fine-tunes that use a shortcut and such that do not, told by lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from isthmus.ground import Params
+from isthmus.landscape import Loss
+from isthmus.papers.bench import Bench, Check, Experiment, Scale
+from isthmus.papers.bench.table import table
+from isthmus.papers.figures import Axis, Picture, Series, beside, chart
+from isthmus.papers.methods.method import Measured, Method
+from isthmus.papers.methods.symmetry.cues import Cue, read
+from isthmus.papers.methods.symmetry.networks import perceptron_task
+from isthmus.papers.tasks import Task
+from isthmus.testing.datasets import batches
+from isthmus.topology import LinearClusters, convexity_gap, linear_clusters
+
+JUNEJA = "Juneja et al. 2023, ICLR"
+GROUPS = ("shortcut", "none", "none, other images")
+"""Fine-tunes on images with the cue, with a cue that says nothing, and so on other images."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is trained.
+
+    Attributes:
+        data: ``digits`` or ``fashion``.
+        widths: Of the hidden layers.
+        samples: To fine-tune on, in each of two halves; ``tests`` to test on.
+        base: Epochs of the training of the common start, on images without the cue.
+        epochs: Of each fine-tuning, with Adam at ``rate``.
+        each: Fine-tunes in a group.
+        points: On every line.
+        headline: Whether that is enough for the claims.
+    """
+
+    data: str = "fashion"
+    widths: tuple[int, ...] = (64, 64)
+    samples: int = 4000
+    tests: int = 1000
+    base: int = 1
+    epochs: int = 6
+    rate: float = 3e-3
+    each: int = 4
+    points: int = 11
+    headline: bool = True
+
+
+@dataclass(frozen=True)
+class Strategies(Measured):
+    """Convexity gaps between fine-tunes, on images with the cue.
+
+    Attributes:
+        settings: What was run.
+        gaps: ``(models, models)``, the groups of `GROUPS` one after the other.
+        labels: The clusters of the first two groups.
+        reliance: ``(models,)``: the accuracy on images without the cue, less that with a wrong one.
+        off: How far the gap of a convex row of losses is from 0, that of a single hill from its
+            height, and that of a hill on a slope from the closed form.
+    """
+
+    settings: Settings
+    gaps: Tensor = field(metadata={"json": False})
+    labels: tuple[int, ...]
+    reliance: Tensor = field(metadata={"json": False})
+    off: Tensor
+
+    def arrays(self) -> Params:
+        """All tensors."""
+        return {
+            "gaps": self.gaps,
+            "labels": torch.tensor(self.labels),
+            "reliance": self.reliance,
+            "off": self.off,
+        }
+
+    @property
+    def clusters(self) -> LinearClusters:
+        """Of the first two groups."""
+        count = 2 * self.settings.each
+        return LinearClusters(self.gaps[:count, :count], self.labels)
+
+    @property
+    def strategies(self) -> list[str]:
+        """Of the first two groups."""
+        return [name for name in GROUPS[:2] for _ in range(self.settings.each)]
+
+    @property
+    def agreement(self) -> float:
+        """The adjusted Rand index of clusters and strategies."""
+        return self.clusters.agreement(self.strategies)
+
+    def between(self, one: int, other: int) -> float:
+        """The mean gap between two groups, or within one."""
+        each = self.settings.each
+        places = [range(k * each, (k + 1) * each) for k in (one, other)]
+        pairs = {(min(i, j), max(i, j)) for i in places[0] for j in places[1] if i != j}
+        return sum(float(self.gaps[pair]) for pair in pairs) / max(len(pairs), 1)
+
+    def used(self, group: int) -> float:
+        """The mean reliance of a group."""
+        each = self.settings.each
+        return float(self.reliance[group * each : (group + 1) * each].mean())
+
+    @property
+    def measured(self) -> str:
+        """Gaps, and the agreement."""
+        within = max(self.between(0, 0), self.between(1, 1))
+        return (
+            f"{2 * self.settings.each} fine-tunes of one network: mean convexity gap at most "
+            f"{within:.4f} within a strategy, {self.between(0, 1):.4f} between; same strategy on "
+            f"other images {self.between(1, 2):.4f}; clusters agree with the use of the shortcut "
+            f"(adjusted Rand index {self.agreement:.2f}); a wrong cue costs {self.used(0):.0%} and "
+            f"{self.used(1):.0%} accuracy"
+        )
+
+    def check(self) -> list[Check]:
+        """The gap is its formula; then strategies and clusters."""
+        exact = [
+            Check(name, claim, float(off), 1e-12, source=JUNEJA)
+            for (name, claim), off in zip(_EXACT, self.off, strict=True)
+        ]
+        if not self.settings.headline:
+            return exact
+        within = max(self.between(0, 0), self.between(1, 1))
+        return [
+            *exact,
+            Check(
+                "strategies",
+                "a wrong cue costs those who saw the shortcut ten points at least, others two at "
+                "most",
+                max(0.1 - self.used(0), self.used(1) - 0.02),
+            ),
+            Check(
+                "gaps",
+                "the mean gap between strategies is at least twice that within either",
+                2 * within - self.between(0, 1),
+                source=JUNEJA,
+            ),
+            Check(
+                "clusters",
+                "spectral clusters of gaps are the strategies (adjusted Rand index of 0.9)",
+                0.9 - self.agreement,
+                finding="gaps are small and uneven on a network this small",
+                source=JUNEJA,
+            ),
+            Check(
+                "not the images",
+                "between fine-tunes on other images with the same strategy it is less than half of "
+                "that between strategies",
+                2 * self.between(1, 2) - self.between(0, 1),
+            ),
+        ]
+
+    def draw(self) -> Mapping[str, Picture]:
+        """All gaps by pair, in order; and the mean gap to either group."""
+        rows, each = [], self.settings.each
+        for name, tone, pair in (
+            ("within a strategy", "teal", ((0, 0), (1, 1))),
+            ("other images", "amber", ((1, 2),)),
+            ("between strategies", "red", ((0, 1),)),
+        ):
+            found = sorted(value for groups in pair for value in self._gaps(*groups))
+            places = torch.linspace(0, 1, max(len(found), 2)).tolist()
+            rows.append(Series(name, places[: len(found)], found, tone))
+        left = chart("Gaps, in order", Axis("share of pairs"), Axis("convexity gap"), rows)
+        dots = []
+        for k, (name, tone) in enumerate(zip(GROUPS[:2], ("red", "teal"), strict=True)):
+            mine = range(k * each, (k + 1) * each)
+            to = [
+                [float(self.gaps[i, g * each : (g + 1) * each].mean()) for i in mine]
+                for g in range(2)
+            ]
+            order = sorted(range(each), key=lambda i, to=to: to[0][i])  # type: ignore[misc]
+            dots.append(Series(name, [to[0][i] for i in order], [to[1][i] for i in order], tone))
+        right = chart("Each model", Axis("mean gap to shortcut"), Axis("mean gap to none"), dots)
+        return {"clusters": beside("Strategies and linear clusters", left, right)}
+
+    def _gaps(self, one: int, other: int) -> list[float]:
+        each = self.settings.each
+        block = self.gaps[one * each : (one + 1) * each, other * each : (other + 1) * each]
+        if one != other:
+            found: list[float] = block.flatten().tolist()
+            return found
+        return [float(block[pair]) for pair in combinations(range(each), 2)]
+
+    def __str__(self) -> str:
+        names = range(len(GROUPS))
+        rows = [
+            [name, *(f"{self.between(k, other):.4f}" for other in names), f"{self.used(k):.3f}"]
+            for k, name in enumerate(GROUPS)
+        ]
+        return table(("mean gap", *GROUPS, "wrong cue costs"), rows)
+
+
+_EXACT = (
+    ("convex", "the gap of convex losses is 0"),
+    ("hill", "on a hill between equal ends it is the height of the barrier"),
+    ("part", "where the whole path has no barrier, a part of it still shows its own"),
+)
+
+
+def perform(bench: Bench, settings: Settings) -> Strategies:
+    """A step for each training, and one for all lines."""
+    plain = perceptron_task(settings.data, settings.widths, 2 * settings.samples, settings.tests)
+    halves = [
+        replace(plain, x=plain.x[part], y=plain.y[part])
+        for part in (slice(settings.samples), slice(settings.samples, 2 * settings.samples))
+    ]
+    cue = Cue(seed=bench.seed)
+    start = read(halves[0], cue, 0.0, telling=False)
+    base = start.trained(bench, bench.seed, epochs=settings.base, name="base")
+    models = []
+    for k, group in enumerate(GROUPS):
+        bench.tell(group, k, len(GROUPS) + 1)
+        for number in range(settings.each):
+            seed = bench.seed + 1 + k * settings.each + number
+            half = halves[1] if "other" in group else halves[0]
+            task = read(half, Cue(seed=seed), 1.0, telling=group == "shortcut")
+            rest = {"epochs": settings.epochs, "lr": settings.rate, "start": base}
+            models.append(task.trained(bench, seed, name=f"tuned-{k}-{number}", **rest))
+    found = bench.step("lines", lambda: _lines(settings, plain, cue, models, bench.seed))
+    labels = tuple(found["labels"].tolist())
+    return Strategies(settings, found["gaps"], labels, found["reliance"], found["off"])
+
+
+def _lines(
+    settings: Settings, plain: Task, cue: Cue, models: list[Params], seed: int
+) -> Params:
+    cued, clean, wrong = (
+        _loss(plain, x)
+        for x in (
+            cue.put(plain.x_test, plain.y_test),
+            cue.without(plain.x_test),
+            cue.wrong(plain.x_test),
+        )
+    )
+    every = linear_clusters(models, cued, points=settings.points, seed=seed)
+    count = 2 * settings.each
+    two = linear_clusters(models[:count], cued, points=settings.points, seed=seed)
+    reliance = [
+        clean.metrics_at(one)["accuracy"] - wrong.metrics_at(one)["accuracy"] for one in models
+    ]
+    rows = ([4.0, 1.0, 0.0, 1.0, 4.0], [0.0, 1.0, 2.0, 1.0, 0.0], [4.0, 0.0, 1.0, 0.0, 4.0])
+    off = [
+        abs(convexity_gap(torch.tensor(row)) - true)
+        for row, true in zip(rows, (0.0, 2.0, 1.0), strict=True)
+    ]
+    return {
+        "gaps": every.gaps,
+        "labels": torch.tensor(two.labels),
+        "reliance": torch.tensor(reliance),
+        "off": torch.tensor(off, dtype=torch.float64),
+    }
+
+
+def _loss(task: Task, x: Tensor) -> Loss:
+    return Loss(task.fresh(), batches(x, task.y_test, 500), task.criterion)
+
+
+clusters = Experiment(
+    "methods.clusters",
+    "Fine-tunes with and without a shortcut, in clusters by the lines between them",
+    JUNEJA,
+    {
+        Scale.SMOKE: Settings("digits", (16,), 200, 100, 1, 1, each=2, points=5, headline=False),
+        Scale.QUICK: Settings(),
+        Scale.PAPER: Settings(
+            widths=(512, 512), samples=30000, tests=10000, base=2, epochs=20, each=20, points=25
+        ),
+    },
+    perform,
+    (
+        "The source fine-tunes BERT on text, all on the same data, and strategies come from the "
+        "seed; ours come from a cue in the data, so a group on other images is the control.",
+        "The affinity of the clustering is ours.",
+    ),
+)
+"""A bright pixel that tells the class is the shortcut."""
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        "Linear connectivity and strategies",
+        JUNEJA,
+        "`isthmus.linear_clusters`, `isthmus.convexity_gap`",
+        "Fine-tuned text classifiers fall into clusters that are linearly connected; clusters are "
+        "strategies of generalisation",
+        clusters,
+    ),
+)
+"""What is measured here."""
