@@ -3,6 +3,7 @@
 from isthmus.papers.methods.method import Method
 from isthmus.papers.methods.optimisation import (
     aligned_curves,
+    charges,
     clusters,
     federated_plus,
     geodesic,
@@ -10,6 +11,7 @@ from isthmus.papers.methods.optimisation import (
 )
 
 METHODS: tuple[Method, ...] = (
+    *charges.METHODS,
     *geodesic.METHODS,
     *layerwise_paths.METHODS,
     *aligned_curves.METHODS,
