@@ -50,7 +50,7 @@ class LinearClusters(Result):
         return self.labels[pair[0]] == self.labels[pair[1]]
 
     def agreement(self, others: Sequence[object]) -> float:
-        """The adjusted Rand index of these clusters with others: 1 if equal, 0 on the mean by chance.
+        """Adjusted Rand index of these clusters and others: 1 if equal, by chance 0 in the mean.
 
         Args:
             others: What tells the models apart otherwise, one for each.
@@ -112,10 +112,10 @@ def linear_clusters(
 ) -> LinearClusters:
     """Clusters of models by the convexity gaps of the loss on the lines between them.
 
-    Fine-tunes of one model that generalise by different strategies may be behind barriers from each
-    other (Juneja et al. 2023). Spectral clustering with the affinities ``exp(-gap / mean gap)``; or,
-    with a level, whatever lines of no larger gap join. Which affinity the source takes is not known:
-    reconstructed. Models are compared as they are: align them first where that is wanted.
+    Fine-tunes of one model that generalise by different strategies may be behind barriers from
+    each other (Juneja et al. 2023). Spectral clustering with affinities ``exp(-gap / mean gap)``
+    (reconstructed: the source's are not known to us); or, with a level, whatever lines of no larger
+    gap join. Models are compared as they are: align them first where that is wanted.
 
     Args:
         models: Two or more Params of one model.

@@ -70,7 +70,8 @@ class LogitCalibration:
                 f"outputs of shape {tuple(outputs.shape)} for {len(self.counts)} classes",
                 "give a count for each logit on the last axis",
             )
-        return self.criterion(outputs - self.margins.to(outputs), targets)
+        loss: Tensor = self.criterion(outputs - self.margins.to(outputs), targets)
+        return loss
 
 
 def class_counts(targets: Tensor, classes: int) -> Tensor:

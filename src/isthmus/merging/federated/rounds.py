@@ -178,7 +178,7 @@ def _trained(
 
                 def closure(batch: Batch = batch, drawn: Tensor = drawn) -> Tensor:
                     steps.optimiser.zero_grad(set_to_none=True)
-                    loss = criterion(run(twin, {}, batch[0]), batch[1])
+                    loss: Tensor = criterion(run(twin, {}, batch[0]), batch[1])
                     if penalty is not None:
                         generator.set_state(drawn)  # the same points in both passes
                         loss = loss + penalty(twin, batch, criterion, generator)

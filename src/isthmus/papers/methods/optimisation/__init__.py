@@ -8,9 +8,11 @@ from isthmus.papers.methods.optimisation import (
     federated_plus,
     geodesic,
     layerwise_paths,
+    teleportation,
 )
 
 METHODS: tuple[Method, ...] = (
+    *teleportation.METHODS,
     *charges.METHODS,
     *geodesic.METHODS,
     *layerwise_paths.METHODS,

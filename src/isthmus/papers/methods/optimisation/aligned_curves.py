@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -183,7 +183,7 @@ aligned_curves = Experiment(
     "Curves of low loss after alignment by correlations, and in turns with it",
     TATRO,
     {
-        Scale.SMOKE: Settings.small(steps=60, seen=300),
+        Scale.SMOKE: Settings.small(epochs=6, steps=45, seen=200),
         Scale.QUICK: Settings(hidden=(32, 32), epochs=12, points=17),
         Scale.PAPER: Settings(
             hidden=(512, 512), samples=60000, tests=10000, epochs=20, steps=20000
@@ -191,8 +191,10 @@ aligned_curves = Experiment(
     },
     perform,
     (
-        "The source trains convolutional networks, and moves permutations by proximal descent; "
-        "turns of assignment and curve are ours.",
+        (
+            "The source trains convolutional networks, and moves permutations by proximal descent; "
+            "turns of assignment and curve are ours."
+        ),
         "All curves get the same number of steps.",
     ),
 )

@@ -106,7 +106,7 @@ class Flow(Measured):
                 "the charges drift by less than 1e-6 along gradient flow (relative)",
                 float(row.max()),
                 1e-6,
-                source=KUNIN if "scale" == name or "trans" in name else ZHAO,
+                source=KUNIN if name == "scale" or "trans" in name else ZHAO,
             )
             for name, row in zip(KINDS, self.drift, strict=True)
         ]
@@ -244,7 +244,7 @@ def _minima(settings: Settings, target: float = 1.5) -> Tensor:
         lambda params: torch.stack([params[n].detach().square() for n in ("u", "v")]),
         2,
     )
-    squares = network.run(0.02, 600, every=600)
+    squares = network.run(0.03, 300, every=300)
     charge = squares[0, 0] - squares[0, 1]
     return torch.stack([squares[-1].sum(0), (charge.square() + 4 * target**2).sqrt()])
 
@@ -260,10 +260,14 @@ charges = Experiment(
     },
     perform,
     (
-        "Small networks on random data, in float64; along stochastic training of larger ones, "
-        "charges are measured in zhao2025.charges.",
-        "The scale of a normalised weight and the sums are computed directly; the charges of "
-        "rescaling and shears are those of the group that is discovered.",
+        (
+            "Small networks on random data, in float64; along stochastic training of larger ones, "
+            "charges are measured in zhao2025.charges."
+        ),
+        (
+            "The scale of a normalised weight and the sums are computed directly; the charges of "
+            "rescaling and shears are those of the group that is discovered."
+        ),
     ),
 )
 """Gradient flow itself, by a method of fourth order."""

@@ -174,10 +174,8 @@ class Strategies(Measured):
         dots = []
         for k, (name, tone) in enumerate(zip(GROUPS[:2], ("red", "teal"), strict=True)):
             mine = range(k * each, (k + 1) * each)
-            to = [
-                [float(self.gaps[i, g * each : (g + 1) * each].mean()) for i in mine]
-                for g in range(2)
-            ]
+            parts = (slice(each), slice(each, 2 * each))
+            to = [[float(self.gaps[i, part].mean()) for i in mine] for part in parts]
             order = sorted(range(each), key=lambda i, to=to: to[0][i])  # type: ignore[misc]
             dots.append(Series(name, [to[0][i] for i in order], [to[1][i] for i in order], tone))
         right = chart("Each model", Axis("mean gap to shortcut"), Axis("mean gap to none"), dots)
@@ -224,24 +222,24 @@ def perform(bench: Bench, settings: Settings) -> Strategies:
             seed = bench.seed + 1 + k * settings.each + number
             half = halves[1] if "other" in group else halves[0]
             task = read(half, Cue(seed=seed), 1.0, telling=group == "shortcut")
-            rest = {"epochs": settings.epochs, "lr": settings.rate, "start": base}
-            models.append(task.trained(bench, seed, name=f"tuned-{k}-{number}", **rest))
+            tuned = task.trained(
+                bench,
+                seed,
+                epochs=settings.epochs,
+                lr=settings.rate,
+                start=base,
+                name=f"tuned-{k}-{number}",
+            )
+            models.append(tuned)
     found = bench.step("lines", lambda: _lines(settings, plain, cue, models, bench.seed))
     labels = tuple(found["labels"].tolist())
     return Strategies(settings, found["gaps"], labels, found["reliance"], found["off"])
 
 
-def _lines(
-    settings: Settings, plain: Task, cue: Cue, models: list[Params], seed: int
-) -> Params:
-    cued, clean, wrong = (
-        _loss(plain, x)
-        for x in (
-            cue.put(plain.x_test, plain.y_test),
-            cue.without(plain.x_test),
-            cue.wrong(plain.x_test),
-        )
-    )
+def _lines(settings: Settings, plain: Task, cue: Cue, models: list[Params], seed: int) -> Params:
+    x = plain.x_test
+    shown = (cue.put(x, plain.y_test), cue.without(x), cue.wrong(x))
+    cued, clean, wrong = (_loss(plain, one) for one in shown)
     every = linear_clusters(models, cued, points=settings.points, seed=seed)
     count = 2 * settings.each
     two = linear_clusters(models[:count], cued, points=settings.points, seed=seed)
@@ -278,8 +276,10 @@ clusters = Experiment(
     },
     perform,
     (
-        "The source fine-tunes BERT on text, all on the same data, and strategies come from the "
-        "seed; ours come from a cue in the data, so a group on other images is the control.",
+        (
+            "The source fine-tunes BERT on text, all on the same data, and strategies come from "
+            "the seed; ours come from a cue in the data, so a group on other images is the control."
+        ),
         "The affinity of the clustering is ours.",
     ),
 )

@@ -116,16 +116,12 @@ def conservers(samples: int = 40, seed: int = 0) -> tuple[Conserver, ...]:
         return seeded(build, seed).double()
 
     rectifier = make(lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4)))
-    pair = make(
-        lambda: nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 4, bias=False))
-    )
+    pair = make(lambda: nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 4, bias=False)))
     smooth = make(lambda: nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 4)))
     return (
         Conserver("rescaling (ReLU)", rectifier, x, classes, cross_entropy, _noether(rectifier), 2),
         Conserver("shears (linear)", pair, x, x @ mixed, mse_loss, _noether(pair), 2),
-        Conserver(
-            "scale", make(lambda: UnitFirst(6, 8, 4)), x, classes, cross_entropy, _square, 2
-        ),
+        Conserver("scale", make(lambda: UnitFirst(6, 8, 4)), x, classes, cross_entropy, _square, 2),
         Conserver("translation (softmax)", smooth, x, classes, cross_entropy, _total, 1),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -251,7 +251,9 @@ def _lengths(
     loss = Loss(Constant(ends.shape[1]), data, lambda outputs, _: outputs.sum())
     line = Line({"numbers": ends[0]}, {"numbers": ends[1]})
     training = Training(partial(torch.optim.Adam, lr=0.03))
-    chain = bend(line, loss, FisherRao(settings.links, **options), settings.links_steps, 0, training)
+    chain = bend(
+        line, loss, FisherRao(settings.links, **options), settings.links_steps, 0, training
+    )
     lengths = [function_length(way, loss, settings.fine, **options) for way in (line, chain)]
     return lengths[0], lengths[1]
 
@@ -272,7 +274,9 @@ geodesic = Experiment(
     "Geodesics between functions, by the symmetrised KL of consecutive models",
     TAN,
     {
-        Scale.SMOKE: Settings.small(bends=2, steps=60, links=5, links_steps=420, fine=100),
+        Scale.SMOKE: Settings.small(
+            epochs=6, bends=2, steps=40, links=5, links_steps=420, fine=100
+        ),
         Scale.QUICK: Settings(hidden=(48, 48), points=17),
         Scale.PAPER: Settings(
             hidden=(512, 512), samples=60000, tests=10000, epochs=20, bends=15, steps=20000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -194,9 +193,7 @@ def _exact(
     rows = []
     for path in (Line(a, b), curve):
         shares = [
-            [
-                float(here[n].std() / torch.lerp(a[n].std(), b[n].std(), t)) for n in weights
-            ]
+            [float(here[n].std() / torch.lerp(a[n].std(), b[n].std(), t)) for n in weights]
             for t, here in ((t, path(t)) for t in ts)
         ]
         rows.append(torch.tensor(shares, dtype=torch.float64))
@@ -223,7 +220,7 @@ layerwise_paths = Experiment(
     "Layer-wise paths on variance spheres, beside Bézier curves and AutoNEB",
     TIAN,
     {
-        Scale.SMOKE: Settings.small(hidden=(24, 24), steps=40),
+        Scale.SMOKE: Settings.small(hidden=(16, 16), epochs=4, points=7, steps=24),
         Scale.QUICK: Settings(hidden=(24, 24, 24), epochs=15),
         Scale.PAPER: Settings(
             hidden=(512, 512, 512), samples=60000, tests=10000, epochs=20, steps=20000
@@ -232,8 +229,10 @@ layerwise_paths = Experiment(
     perform,
     (
         "The source joins convolutional networks; ours are small perceptrons.",
-        "How the source moves layers is reconstructed: a chain with a bend between layers, trained "
-        "on the spheres. While it is trained all its points may move in all layers.",
+        (
+            "How the source moves layers is reconstructed: a chain with a bend between layers, "
+            "trained on the spheres. While it is trained all its points may move in all layers."
+        ),
     ),
 )
 """No symmetry is used here."""
