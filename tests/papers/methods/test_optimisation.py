@@ -11,8 +11,8 @@ from isthmus.papers.bench import Scale, Standing
 from isthmus.papers.methods.optimisation import METHODS
 from isthmus.papers.methods.optimisation.charges import charges
 from isthmus.papers.methods.optimisation.clusters import clusters
+from isthmus.papers.methods.optimisation.families import gaussian_jeffreys
 from isthmus.papers.methods.optimisation.flow import conservers
-from isthmus.papers.methods.optimisation.geodesic import gaussian_jeffreys
 from isthmus.papers.methods.optimisation.layerwise_paths import layerwise_paths
 from isthmus.papers.methods.optimisation.quadratic import Bowl, off_parallel
 from isthmus.papers.methods.optimisation.teleportation import teleportation

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus.alignment import align
 from isthmus.ground import Params
-from isthmus.landscape import FisherRao, Line, Loss, Training, bend, function_length
-from isthmus.landscape.curves.fisher import jeffreys
+from isthmus.landscape import FisherRao, Line, Training, bend, function_length
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered
 from isthmus.papers.methods.method import Method
+from isthmus.papers.methods.optimisation.families import families
 
 TAN = "Tan et al. 2023"
 NAMES = ("line", "geodesic", "aligned line", "aligned geodesic")
@@ -41,6 +39,10 @@ class Settings(Networks):
     links: int = 9
     links_steps: int = 1800
     fine: int = 400
+
+    def distributions(self) -> Params:
+        """What is known in closed form."""
+        return families(self.links, self.links_steps, self.fine)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Geodesic(Ways):
 def perform(bench: Bench, settings: Settings) -> Geodesic:
     """Two trainings, chains in families of distributions, and chains between the networks."""
     a, b = settings.trained(bench, 2)
-    families = bench.step("families", partial(_families, settings))
+    known = bench.step("families", settings.distributions)
     bench.tell("chains", 1, 2)
     found = bench.step("chains", partial(_chains, settings, a, b, bench.seed))
     return Geodesic(
@@ -166,8 +168,8 @@ def perform(bench: Bench, settings: Settings) -> Geodesic:
         found["lengths"],
         found["floor"],
         found["energies"],
-        families["divergence"],
-        families["lengths"],
+        known["divergence"],
+        known["lengths"],
     )
 
 
@@ -205,73 +207,6 @@ def _distance(first: Tensor, second: Tensor) -> Tensor:
     cosine = (halves[0] + halves[1]).exp().sum(-1)
     found: Tensor = (2 * cosine.clamp(max=1).arccos()).square().mean()
     return found
-
-
-class Constant(nn.Module):
-    """The same numbers, the parameters of a distribution, whatever goes in."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.numbers = nn.Parameter(torch.zeros(count, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(samples, count)``."""
-        return self.numbers + 0 * x
-
-
-def gaussian_jeffreys(first: Tensor, second: Tensor) -> Tensor:
-    """KL(p‖q) + KL(q‖p) of Gaussians with mean and log-deviation on the last axis."""
-    (mean, wide), (other, width) = first.unbind(-1), second.unbind(-1)
-    square = (mean - other).square()
-    one = ((2 * wide).exp() + square) / (2 * (2 * width).exp())
-    two = ((2 * width).exp() + square) / (2 * (2 * wide).exp())
-    return (one + two - 1).mean()
-
-
-def _families(settings: Settings) -> Params:
-    """Lengths of lines, of chains, and closed forms."""
-    shares = torch.tensor([[0.9, 0.09, 0.01], [0.01, 0.09, 0.9]], dtype=torch.float64)
-    bernoulli = torch.tensor([[0.95, 0.05], [0.2, 0.8]], dtype=torch.float64)
-    gaussians = torch.tensor([[-1.5, 0.0], [1.5, 0.3]], dtype=torch.float64)  # mean, log-deviation
-    rows = [
-        [*_lengths(settings, bernoulli.log()), _angle(bernoulli)],
-        [*_lengths(settings, shares.log()), _angle(shares)],
-        [*_lengths(settings, gaussians, gaussian_jeffreys), _half_plane(gaussians)],
-    ]
-    odds = bernoulli.log() @ torch.tensor([1.0, -1.0], dtype=torch.float64)
-    formula = (bernoulli[0, 0] - bernoulli[1, 0]) * (odds[0] - odds[1])
-    off = float((jeffreys(*bernoulli.log()) / formula - 1).abs())
-    return {
-        "lengths": torch.tensor(rows, dtype=torch.float64),
-        "divergence": torch.tensor([off], dtype=torch.float64),
-    }
-
-
-def _lengths(
-    settings: Settings, ends: Tensor, divergence: Callable[[Tensor, Tensor], Tensor] | None = None
-) -> tuple[float, float]:
-    """Of the straight line and of the trained chain between two distributions."""
-    options = {} if divergence is None else {"divergence": divergence}
-    data = [(torch.zeros(2, 1, dtype=torch.float64), torch.zeros(2))]
-    loss = Loss(Constant(ends.shape[1]), data, lambda outputs, _: outputs.sum())
-    line = Line({"numbers": ends[0]}, {"numbers": ends[1]})
-    training = Training(partial(torch.optim.Adam, lr=0.03))
-    chain = bend(
-        line, loss, FisherRao(settings.links, **options), settings.links_steps, 0, training
-    )
-    lengths = [function_length(way, loss, settings.fine, **options) for way in (line, chain)]
-    return lengths[0], lengths[1]
-
-
-def _angle(shares: Tensor) -> float:
-    return 2 * math.acos(float(shares.prod(0).sqrt().sum()))
-
-
-def _half_plane(ends: Tensor) -> float:
-    """``√2 arcosh(1 + (Δμ²/2 + Δσ²) / (2 σ₁ σ₂))``: the hyperbolic half-plane of μ/√2 and σ."""
-    mean, deviation = ends[:, 0], ends[:, 1].exp()
-    squares = float((mean[1] - mean[0]) ** 2 / 2 + (deviation[1] - deviation[0]) ** 2)
-    return math.sqrt(2) * math.acosh(1 + squares / (2 * float(deviation.prod())))
 
 
 geodesic = Experiment(
