@@ -176,8 +176,7 @@ class Strategies(Measured):
             mine = range(k * each, (k + 1) * each)
             parts = (slice(each), slice(each, 2 * each))
             to = [[float(self.gaps[i, part].mean()) for i in mine] for part in parts]
-            order = sorted(range(each), key=lambda i, to=to: to[0][i])  # type: ignore[misc]
-            dots.append(Series(name, [to[0][i] for i in order], [to[1][i] for i in order], tone))
+            dots.append(Series(name, to[0], to[1], tone, line=False))
         right = chart("Each model", Axis("mean gap to shortcut"), Axis("mean gap to none"), dots)
         return {"clusters": beside("Strategies and linear clusters", left, right)}
 

@@ -23,7 +23,15 @@ from isthmus.landscape import (
 )
 from isthmus.landscape.curves import Curve, OnSpheres
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
-from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered, wide
+from isthmus.papers.figures import Axis, Picture, beside, chart
+from isthmus.papers.methods.connectivity.ways import (
+    Networks,
+    Ways,
+    along,
+    drawn_lines,
+    ordered,
+    wide,
+)
 from isthmus.papers.methods.method import Method
 
 TIAN = "Tian et al. 2026 (LLPF), ICML"
@@ -74,6 +82,19 @@ class Layerwise(Ways):
     def bands(self) -> Tensor:
         """The highest training loss of each repeat of AutoNEB."""
         return self.highest[-REPEATS:]
+
+    def draw(self) -> Mapping[str, Picture]:
+        """The test losses, before anything is trained and after."""
+        panels = [
+            chart(
+                title,
+                Axis("t"),
+                Axis("test loss"),
+                drawn_lines({name: self.losses[name][0] for name in names}),
+            )
+            for title, names in (("Before training", NAMES[:3]), ("Trained", NAMES[3:]))
+        ]
+        return {"layerwise": beside(self.title, *panels)}
 
     def check(self) -> list[Check]:
         """Variances are kept, where the line loses them; then the barriers."""
