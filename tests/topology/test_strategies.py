@@ -8,7 +8,7 @@ from torch import nn
 
 from isthmus.ground import BadInput
 from isthmus.landscape import Loss
-from isthmus.topology import convexity_gap, linear_clusters
+from isthmus.topology import LinearClusters, convexity_gap, linear_clusters
 
 
 class Wells(nn.Module):
@@ -95,3 +95,11 @@ def test_what_makes_no_sense_is_refused(options, text) -> None:
         linear_clusters(MODELS, LOSS, **options)
     with pytest.raises(BadInput, match="shape"):
         convexity_gap(torch.zeros(2, 2))
+
+
+def test_clusters_of_known_gaps() -> None:
+    gaps = linear_clusters(MODELS, LOSS).gaps
+    assert LinearClusters.of(gaps[1:, 1:]).labels == (0, 0, 1, 1, 0, 1)
+    for wrong in (gaps[0], gaps[1:], gaps + torch.arange(7.0)):
+        with pytest.raises(BadInput, match="not a symmetric matrix"):
+            LinearClusters.of(wrong)

@@ -31,6 +31,26 @@ class LinearClusters(Result):
     gaps: Tensor = field(metadata={"json": False})
     labels: tuple[int, ...]
 
+    @classmethod
+    def of(
+        cls, gaps: Tensor, *, count: int | None = 2, level: float | None = None, seed: int = 0
+    ) -> LinearClusters:
+        """Clusters by gaps that are known; the arguments are those of `linear_clusters`.
+
+        Raises:
+            BadInput: As there, or ``gaps`` is not square and symmetric.
+        """
+        if gaps.dim() != 2 or not torch.equal(gaps, gaps.T) or len(gaps) < 2:
+            raise BadInput(
+                f"gaps of shape {tuple(gaps.shape)} are not a symmetric matrix of two models or "
+                "more",
+                "give one number for each pair",
+            )
+        _require(len(gaps), count, level)
+        labels = _joined(gaps, level) if level is not None else _spectral(gaps, count or 1, seed)
+        first = list(dict.fromkeys(labels))
+        return cls(gaps, tuple(first.index(label) for label in labels))
+
     @property
     def within(self) -> float:
         """The mean gap between members of one cluster; 0 where each is alone."""
@@ -131,13 +151,7 @@ def linear_clusters(
             ``level`` is given, or ``points`` is below 3.
         UnknownName: The models differ in names; so ShapeMismatch and DtypeMismatch.
     """
-    if (count is None) is (level is None):
-        raise BadInput("both or none of count and level are given", "give one, and None for count")
-    if len(models) < 2 or points < 3 or (count is not None and not 1 <= count <= len(models)):
-        raise BadInput(
-            f"{len(models)} models, {points} points, {count} clusters",
-            "give two models, three points, and from one cluster to one for each model",
-        )
+    _require(len(models), count, level, points)
     gaps = torch.zeros(len(models), len(models), dtype=torch.float64)
     ts = [k / (points - 1) for k in range(points)]
     pairs = list(combinations(range(len(models)), 2))
@@ -146,9 +160,17 @@ def linear_clusters(
         gaps[i, j] = gaps[j, i] = convexity_gap(torch.tensor([one.loss for one in found]))
         if progress is not None:
             progress(done + 1, len(pairs))
-    labels = _joined(gaps, level) if level is not None else _spectral(gaps, count or 1, seed)
-    first = list(dict.fromkeys(labels))
-    return LinearClusters(gaps, tuple(first.index(label) for label in labels))
+    return LinearClusters.of(gaps, count=count, level=level, seed=seed)
+
+
+def _require(models: int, count: int | None, level: float | None, points: int = 3) -> None:
+    if (count is None) is (level is None):
+        raise BadInput("both or none of count and level are given", "give one, and None for count")
+    if models < 2 or points < 3 or (count is not None and not 1 <= count <= models):
+        raise BadInput(
+            f"{models} models, {points} points, {count} clusters",
+            "give two models, three points, and from one cluster to one for each model",
+        )
 
 
 def _joined(gaps: Tensor, level: float) -> list[int]:

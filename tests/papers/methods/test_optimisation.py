@@ -128,17 +128,19 @@ def test_repeats_that_all_end_alike_are_a_finding(smoke) -> None:
 
 def test_clusters_that_tell_nothing_are_told(smoke) -> None:
     found, _ = smoke(clusters)
-    each = found.settings.each
-    gaps = torch.full((3 * each, 3 * each), 0.01, dtype=torch.float64)
-    gaps[:each, each:] = gaps[each:, :each] = 1.0
+    each, starts = found.settings.each, len(found.gaps)
+    gaps = torch.full((starts, 3 * each, 3 * each), 0.01, dtype=torch.float64)
+    gaps[:, :each, each:] = gaps[:, each:, :each] = 1.0
     learned = replace(
         found,
         settings=replace(clusters.settings[Scale.QUICK], each=each),
         gaps=gaps,
-        labels=(0,) * each + (1,) * each,
-        reliance=torch.tensor([0.3] * each + [0.0] * 2 * each),
+        labels=torch.tensor([[0] * each + [1] * each] * starts),
+        reliance=torch.tensor([[0.3] * each + [0.0] * 2 * each] * starts),
     )
     assert failed(learned) == set()
+    assert learned.agreement == 1
     assert failed(replace(learned, gaps=torch.ones_like(gaps))) == {"gaps", "not the images"}
-    assert failed(replace(learned, labels=(0, 1) * each)) == {"clusters"}
-    assert failed(replace(learned, reliance=torch.zeros(3 * each))) == {"strategies"}
+    mixed = torch.tensor([[0, 1] * each] * starts)
+    assert failed(replace(learned, labels=mixed)) == {"clusters"}
+    assert failed(replace(learned, reliance=0 * learned.reliance)) == {"strategies"}
