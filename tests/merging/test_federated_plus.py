@@ -155,6 +155,13 @@ def test_options_are_off_by_default_seeded_and_do_something() -> None:
             ),
             "a target is class 7 of 3",
         ),
+        (
+            lambda: federated(
+                network(), [[(batch()[0], (batch()[1],))]], lambda o, y: cross_entropy(o, y[0]), 1,
+                LocalTraining(calibration=1.0),
+            ),
+            "no logits to calibrate",
+        ),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(make, text) -> None:

@@ -1,12 +1,14 @@
 """Clusters by lines: planted wells, the gap of parts, agreement."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from isthmus.ground import BadInput
+from isthmus.ground import BadInput, NotFinite
 from isthmus.landscape import Loss
 from isthmus.topology import LinearClusters, convexity_gap, linear_clusters
 
@@ -79,6 +81,7 @@ def test_the_gap_of_parts_is_the_largest_barrier(values, tilt) -> None:
 def test_a_part_shows_what_the_whole_hides() -> None:
     assert convexity_gap(torch.tensor([4.0, 0.0, 1.0, 0.0, 4.0])) == 1
     assert convexity_gap(torch.tensor([4.0, 1.0, 0.0, 1.0, 4.0])) == 0
+    assert math.isnan(convexity_gap(torch.tensor([0.0, math.nan, 0.0])))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +105,7 @@ def test_clusters_of_known_gaps() -> None:
     assert LinearClusters.of(gaps[1:, 1:]).labels == (0, 0, 1, 1, 0, 1)
     for wrong in (gaps[0], gaps[1:], gaps + torch.arange(7.0)):
         with pytest.raises(BadInput, match="not a symmetric matrix"):
+            LinearClusters.of(wrong)
+    for wrong in (gaps + torch.inf, gaps + torch.nan):
+        with pytest.raises(NotFinite, match="a gap is not finite"):
             LinearClusters.of(wrong)

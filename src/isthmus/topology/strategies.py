@@ -12,7 +12,7 @@ import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-from isthmus.ground import BadInput, Result
+from isthmus.ground import BadInput, NotFinite, Result
 from isthmus.landscape import Line, Loss
 from isthmus.landscape.loss import Progress
 from isthmus.topology.disjoint_sets import DisjointSets
@@ -39,7 +39,12 @@ class LinearClusters(Result):
 
         Raises:
             BadInput: As there, or ``gaps`` is not square and symmetric.
+            NotFinite: A gap is not.
         """
+        if not bool(gaps.isfinite().all()):
+            raise NotFinite(
+                "a gap is not finite", "take models with finite losses on the lines between them"
+            )
         if gaps.dim() != 2 or not torch.equal(gaps, gaps.T) or len(gaps) < 2:
             raise BadInput(
                 f"gaps of shape {tuple(gaps.shape)} are not a symmetric matrix of two models or "
@@ -106,12 +111,17 @@ def convexity_gap(losses: Tensor) -> float:
     Args:
         losses: ``(points,)``.
 
+    Returns:
+        The gap; NaN if a loss is not finite.
+
     Raises:
         BadInput: There are no points, or they have several axes.
     """
     if losses.dim() != 1 or not len(losses):
         raise BadInput(f"losses have shape {tuple(losses.shape)}", "give those of one path")
     values = losses.double()
+    if not bool(values.isfinite().all()):
+        return float("nan")
     worst = 0.0
     for i, k in combinations(range(len(values)), 2):
         chord = torch.linspace(0, 1, k - i + 1, dtype=torch.float64)
@@ -149,6 +159,7 @@ def linear_clusters(
     Raises:
         BadInput: There are fewer than two models, or than clusters, or not one of ``count`` and
             ``level`` is given, or ``points`` is below 3.
+        NotFinite: A loss on a line is not.
         UnknownName: The models differ in names; so ShapeMismatch and DtypeMismatch.
     """
     _require(len(models), count, level, points)

@@ -200,6 +200,11 @@ def _calibrated(
         raise BadInput("a client has no data", "give each at least one batch")
     with torch.no_grad(), evaluation_mode(model):
         outputs = run(model, {}, data[0][0])
+    if not all(isinstance(one, Tensor) for one in (outputs, *(y for _, y in data))):
+        raise BadInput(
+            "the outputs, or targets, are no tensor: there are no logits to calibrate",
+            "leave calibration at 0, or give a model of logits and targets that are classes",
+        )
     classes = outputs.shape[-1]
     counts = sum(class_counts(targets, classes) for _, targets in data)
     return LogitCalibration(criterion, torch.as_tensor(counts), tau)

@@ -112,9 +112,9 @@ class Strategies(Measured):
         return (
             f"{2 * self.settings.each} fine-tunes of each of {len(self.gaps)} networks: mean "
             f"convexity gap at most {within:.4f} within a strategy, {self.between(0, 1):.4f} "
-            f"between; same strategy on other images {self.between(1, 2):.4f}; agreement of clusters with the use of the "
-            f"shortcut (adjusted Rand index) {indices}; a wrong cue costs {self.used(0):.0%} and "
-            f"{self.used(1):.0%} accuracy"
+            f"between; same strategy on other images {self.between(1, 2):.4f}; agreement of "
+            f"clusters with strategies (adjusted Rand index) {indices}; a wrong cue costs "
+            f"{self.used(0):.0%} and {self.used(1):.0%} accuracy"
         )
 
     def check(self) -> list[Check]:
@@ -251,8 +251,8 @@ def _lines(settings: Settings, plain: Task, models: list[Params], seed: int) -> 
     reliance = [
         clean.metrics_at(one)["accuracy"] - wrong.metrics_at(one)["accuracy"] for one in models
     ]
-    labels = torch.tensor(two.labels)
-    return {"gaps": gaps, "labels": labels, "reliance": torch.tensor(reliance)}
+    found = {"labels": torch.tensor(two.labels), "reliance": torch.tensor(reliance)}
+    return {"gaps": gaps, **found}
 
 
 def _exact() -> Tensor:
