@@ -251,8 +251,7 @@ def _lines(settings: Settings, plain: Task, models: list[Params], seed: int) -> 
     reliance = [
         clean.metrics_at(one)["accuracy"] - wrong.metrics_at(one)["accuracy"] for one in models
     ]
-    found = {"labels": torch.tensor(two.labels), "reliance": torch.tensor(reliance)}
-    return {"gaps": gaps, **found}
+    return {"gaps": gaps, "labels": torch.tensor(two.labels), "reliance": torch.tensor(reliance)}
 
 
 def _exact() -> Tensor:
