@@ -2,6 +2,8 @@
 
 from isthmus.alignment.align import Alignment as Alignment
 from isthmus.alignment.align import align as align
+from isthmus.alignment.curves import AlignedCurve as AlignedCurve
+from isthmus.alignment.curves import aligned_curve as aligned_curve
 from isthmus.alignment.data.activations import ActivationMatching as ActivationMatching
 from isthmus.alignment.data.activations import Statistic as Statistic
 from isthmus.alignment.data.covariance import CovarianceMatching as CovarianceMatching

@@ -34,3 +34,6 @@ from isthmus.topology.sheets import sheets as sheets
 from isthmus.topology.slices import Loop as Loop
 from isthmus.topology.slices import Sublevels as Sublevels
 from isthmus.topology.slices import sublevels as sublevels
+from isthmus.topology.strategies import LinearClusters as LinearClusters
+from isthmus.topology.strategies import convexity_gap as convexity_gap
+from isthmus.topology.strategies import linear_clusters as linear_clusters

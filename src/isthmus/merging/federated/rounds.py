@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
@@ -13,9 +14,11 @@ from isthmus.algebra import Symmetry
 from isthmus.alignment import align
 from isthmus.ground import BadInput, Params, Result, distance, params_of
 from isthmus.landscape.evaluation.metrics import Criterion
-from isthmus.landscape.running import Batch, pair, run, tensors
+from isthmus.landscape.running import Batch, evaluation_mode, pair, run, tensors
 from isthmus.merging.average import Average
+from isthmus.merging.federated.calibration import LogitCalibration, class_counts
 from isthmus.merging.federated.penalty import ConnectivityPenalty
+from isthmus.merging.federated.sharpness import SharpnessAware
 from isthmus.merging.running import standing
 
 
@@ -30,9 +33,11 @@ class LocalTraining:
         optimiser: Makes the optimiser, anew in each round, as ``optimiser(parameters, lr=lr)``.
         beta: Of the `ConnectivityPenalty` (FedGuCci); 0 trains without one (FedAvg).
         anchors: How many of the latest common models are its anchors, that of this round included.
+        calibration: τ of the `LogitCalibration` by the client's own classes; 0 trains without.
+        rho: ρ of the `SharpnessAware` steps; 0 takes plain ones. All three make FedGuCci+.
 
     Raises:
-        BadInput: ``epochs`` or ``anchors`` is less than 1.
+        BadInput: ``epochs`` or ``anchors`` is less than 1, ``calibration`` or ``rho`` negative.
     """
 
     epochs: int = 1
@@ -40,12 +45,20 @@ class LocalTraining:
     optimiser: Callable[..., torch.optim.Optimizer] = torch.optim.SGD
     beta: float = 0.0
     anchors: int = 3
+    calibration: float = 0.0
+    rho: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.anchors < 1:
             raise BadInput(
                 f"epochs is {self.epochs} and anchors is {self.anchors}, expected at least 1",
                 "give positive numbers",
+            )
+        if not (0 <= self.calibration < math.inf and 0 <= self.rho < math.inf):
+            raise BadInput(
+                f"calibration is {self.calibration} and rho is {self.rho}, "
+                "expected finite numbers of 0 or more",
+                "give 0 to train without",
             )
 
 
@@ -92,7 +105,8 @@ def federated(
 
     In each round every client trains from the common model, and the mean of what comes out,
     weighed by samples, is the next (McMahan et al. 2017, FedAvg). ``local.beta`` adds the
-    connectivity of Li et al. 2024 (FedGuCci; without its logit calibration and sharpness term).
+    connectivity of Li et al. 2024 (FedGuCci), ``local.calibration`` and ``local.rho`` what makes it
+    FedGuCci+.
 
     Args:
         model: The architecture; copied. Its buffers are averaged too.
@@ -149,7 +163,9 @@ def _trained(
 ) -> tuple[Params, int]:
     """A client's model after a round, and how many samples it has."""
     twin = standing(model, start).train()
-    steps = local.optimiser(twin.parameters(), lr=local.lr)
+    steps = SharpnessAware(local.optimiser(twin.parameters(), lr=local.lr), local.rho)
+    if local.calibration:
+        criterion = _calibrated(twin, batches, criterion, local.calibration)
     generator = torch.Generator().manual_seed(seed)
     seen = 0
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -158,15 +174,40 @@ def _trained(
             for index, given in enumerate(batches):
                 batch = pair(given, index)
                 seen += len(next(iter(tensors(batch[0]))))
-                steps.zero_grad(set_to_none=True)
-                loss = criterion(run(twin, {}, batch[0]), batch[1])
-                if penalty is not None:
-                    loss = loss + penalty(twin, batch, criterion, generator)
-                loss.backward()
-                steps.step()
+                drawn = generator.get_state()
+
+                def closure(batch: Batch = batch, drawn: Tensor = drawn) -> Tensor:
+                    steps.optimiser.zero_grad(set_to_none=True)
+                    loss: Tensor = criterion(run(twin, {}, batch[0]), batch[1])
+                    if penalty is not None:
+                        generator.set_state(drawn)  # the same points in both passes
+                        loss = loss + penalty(twin, batch, criterion, generator)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    return loss
+
+                steps.step(closure)
     if not seen:
         raise BadInput("a client has no data", "give each at least one batch")
     return params_of(twin), seen // local.epochs
+
+
+def _calibrated(
+    model: nn.Module, batches: Iterable[Batch], criterion: Criterion, tau: float
+) -> Criterion:
+    """The criterion with what the client knows of its classes; their number is the model's."""
+    data = [pair(given, index) for index, given in enumerate(batches)]
+    if not data:
+        raise BadInput("a client has no data", "give each at least one batch")
+    with torch.no_grad(), evaluation_mode(model):
+        outputs = run(model, {}, data[0][0])
+    if not all(isinstance(one, Tensor) for one in (outputs, *(y for _, y in data))):
+        raise BadInput(
+            "the outputs, or targets, are no tensor: there are no logits to calibrate",
+            "leave calibration at 0, or give a model of logits and targets that are classes",
+        )
+    classes = outputs.shape[-1]
+    counts = sum(class_counts(targets, classes) for _, targets in data)
+    return LogitCalibration(criterion, torch.as_tensor(counts), tau)
 
 
 def _mean_distance(models: Sequence[Params], to: Params) -> float:

@@ -13,6 +13,7 @@ from isthmus.papers.methods import (
     transfer,
     transformers,
 )
+from isthmus.papers.methods import connectivity, landscape, merging, optimisation, symmetry
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
@@ -23,6 +24,7 @@ METHODS: tuple[Method, ...] = (
     *symmetry.METHODS,
     *transfer.METHODS,
     *transformers.METHODS,
+    *optimisation.METHODS,
 )
 """All, in the order of the table."""
 

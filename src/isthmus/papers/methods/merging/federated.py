@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -186,13 +187,20 @@ def perform(bench: Bench, settings: Settings) -> Rounds:
     parts = []
     for k, kind in enumerate(KINDS):
         bench.tell(kind, k, len(KINDS))
-        parts.append(bench.step(f"rounds-{k}", lambda k=k: _rounds(settings, k, bench.seed)))  # type: ignore[misc]
+        parts.append(bench.step(f"rounds-{k}", partial(_rounds, settings, k, bench.seed)))
     stacked = {n: torch.stack([one[n] for one in parts]) for n in ("accuracies", "drift", "spread")}
     off = bench.step("one-client", lambda: {"off": torch.tensor(_one_client(settings.task))})["off"]
     return Rounds(settings, samples=parts[0]["samples"], off=off, **stacked)
 
 
 def _rounds(settings: Settings, kind: int, seed: int) -> Params:
+    return trained_together(settings, settings.local(kind), seed, aligned="aligned" in KINDS[kind])
+
+
+def trained_together(
+    settings: Settings, local: LocalTraining, seed: int, *, aligned: bool = False
+) -> Params:
+    """Accuracies, drift and spread by round, and the samples of each client."""
     task = settings.task
     model = task.fresh(seed)
     parts = label_skewed(task.y, settings.clients, settings.alpha, seed)
@@ -203,8 +211,8 @@ def _rounds(settings: Settings, kind: int, seed: int) -> Params:
         clients,
         task.criterion,
         settings.rounds,
-        settings.local(kind),
-        symmetry=discover(model, task.x[:1]) if "aligned" in KINDS[kind] else None,
+        local,
+        symmetry=discover(model, task.x[:1]) if aligned else None,
         seed=seed,
         after_round=lambda _, params: right.append(accuracy(task, params)),
     )
