@@ -4,7 +4,7 @@ Every `Method` has an experiment, which `isthmus reproduce methods` runs. They a
 all can be run on a laptop: the figures are ours, on the networks that each experiment names.
 """
 
-from isthmus.papers.methods import connectivity, landscape, merging, symmetry
+from isthmus.papers.methods import connectivity, landscape, merging, symmetry, theory
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
@@ -12,6 +12,7 @@ METHODS: tuple[Method, ...] = (
     *landscape.METHODS,
     *merging.METHODS,
     *symmetry.METHODS,
+    *theory.METHODS,
 )
 """All, in the order of the table."""
 
