@@ -1,0 +1,252 @@
+"""Double descent of the barrier: students of ever larger width, matched by permutations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from isthmus.alignment import align
+from isthmus.ground import Params
+from isthmus.landscape import Line, barrier
+from isthmus.papers.bench import Bench, Check, Experiment, Scale
+from isthmus.papers.bench.table import table
+from isthmus.papers.figures import Axis, Picture, Series, beside, chart
+from isthmus.papers.methods.method import Measured
+from isthmus.papers.methods.theory.students import loss, one_of, permutations, students
+from isthmus.transport import Estimate, falling
+
+SOURCE = "Zhan, Li and Wu 2025"
+_FIGURES = ("matched", "unmatched", "losses")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Students of one teacher.
+
+    Attributes:
+        inputs: Of all networks.
+        neurons: Of the teacher.
+        widths: Of the students.
+        pairs: At each width.
+        steps: Of each training, with ``batch`` new samples a step.
+        batch: As said.
+        lr: Of Adam, at the start.
+        wide: The width from which the last descent is fitted.
+        samples: To measure losses on.
+        points: On every line.
+        headline: Whether the training is long enough for claims about minima.
+    """
+
+    inputs: int = 8
+    neurons: int = 4
+    widths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256)
+    pairs: int = 6
+    steps: int = 1500
+    batch: int = 200
+    lr: float = 0.02
+    wide: int = 32
+    samples: int = 2000
+    points: int = 11
+    headline: bool = True
+
+
+@dataclass(frozen=True)
+class Descents(Measured):
+    """Barriers by width.
+
+    Attributes:
+        settings: What was run.
+        matched: ``(widths, pairs)``: barriers after the best permutation of weights.
+        unmatched: The same without.
+        losses: ``(widths, pairs)``: the mean of both ends.
+        off: The barrier to a permuted copy after matching, over that before.
+    """
+
+    settings: Settings
+    matched: Tensor = field(metadata={"json": False})
+    unmatched: Tensor = field(metadata={"json": False})
+    losses: Tensor = field(metadata={"json": False})
+    off: float
+
+    def arrays(self) -> Params:
+        """All barriers."""
+        return {name: getattr(self, name) for name in _FIGURES}
+
+    @property
+    def _wide(self) -> list[int]:
+        widths = self.settings.widths
+        return [k for k, width in enumerate(widths) if width >= self.settings.wide]
+
+    @property
+    def exponents(self) -> tuple[Estimate, Estimate]:
+        """With which barriers fall where networks are wide: matched, and not."""
+        widths, rows = [self.settings.widths[k] for k in self._wide], self._wide
+        return falling(widths, self.matched[rows]), falling(widths, self.unmatched[rows])
+
+    @property
+    def peak(self) -> tuple[int, int, float]:
+        """Widths of the largest rise of the mean barrier between two of them, and its ratio."""
+        means, widths = self.matched.mean(1).tolist(), self.settings.widths
+        ratio, low, high = max(
+            (means[j] / means[i], i, j) for i in range(len(means)) for j in range(i + 1, len(means))
+        )
+        return widths[low], widths[high], ratio
+
+    @property
+    def measured(self) -> str:
+        """In one line."""
+        low, high, ratio = self.peak
+        first, last = self.matched.mean(1)[[0, -1]].tolist()
+        widths = self.settings.widths
+        return (
+            f"teacher of {self.settings.neurons} neurons: matched barrier {first:.3f} at width "
+            f"{widths[0]}, {last:.1e} at {widths[-1]}; from {low} to {high} it rises to "
+            f"{ratio:.1f} times; from {self.settings.wide} on it falls like "
+            f"m^-{self.exponents[0]:.2f}, unmatched like m^-{self.exponents[1]:.2f}"
+        )
+
+    def check(self) -> list[Check]:
+        """What is exact, then what the source reports."""
+        exact = Check(
+            "permuted copy",
+            "the barrier between a student and a permuted copy is none after matching",
+            self.off,
+            1e-9,
+        )
+        return [exact, *(self._headline() if self.settings.headline else [])]
+
+    def _headline(self) -> list[Check]:
+        matched, unmatched = self.exponents
+        low, high, ratio = self.peak
+        return [
+            Check(
+                "double descent",
+                f"between its two descents the matched barrier rises by a half at least (from "
+                f"width {low} to {high} to {ratio:.2f} times)",
+                1.5 - ratio,
+                finding="with few pairs the scatter at each width is as large as the rise",
+                source=SOURCE,
+            ),
+            Check(
+                "rate",
+                f"in the last descent it falls at least like m^-1/2 (measured {matched:.2f})",
+                0.5 - matched.value,
+                0.1,
+                source=SOURCE,
+            ),
+            Check(
+                "only modulo permutation",
+                f"without a permutation it does not fall (measured {unmatched:.2f})",
+                unmatched.value - 0.25,
+                source=SOURCE,
+            ),
+        ]
+
+    def draw(self) -> Mapping[str, Picture]:
+        """Barriers and losses by width."""
+        widths = [float(m) for m in self.settings.widths]
+        first = self._wide[0]
+        start = float(self.matched[first].mean())
+        law = [start * (m / widths[first]) ** -0.5 for m in widths[first:]]
+        curves = [
+            Series(
+                name, widths, rows.mean(1).tolist(), tone, rows.amin(1).clamp_min(1e-6).tolist(),
+                rows.amax(1).tolist(),
+            )
+            for name, rows, tone in (
+                ("matched", self.matched.clamp_min(1e-6), "teal"),
+                ("unmatched", self.unmatched.clamp_min(1e-6), "red"),
+            )
+        ]  # fmt: skip
+        power = Series("m^-1/2", widths[first:], law, "soft", dash=5, dots=False)
+        x = Axis("width m", log=True)
+        panels = [
+            chart("Barriers", x, Axis("barrier", log=True), [*curves, power]),
+            chart(
+                "Losses of the ends",
+                x,
+                Axis("loss", log=True),
+                [Series("mean", widths, self.losses.mean(1).tolist(), "blue")],
+            ),
+        ]
+        return {"double_descent": beside("Students of one teacher, by width", *panels)}
+
+    def __str__(self) -> str:
+        rows = [
+            [str(width), *(f"{float(getattr(self, name)[k].mean()):.4g}" for name in _FIGURES)]
+            for k, width in enumerate(self.settings.widths)
+        ]
+        return table(("width", *_FIGURES), rows)
+
+
+def perform(bench: Bench, settings: Settings) -> Descents:
+    """A step for each width."""
+    found = []
+    for k, width in enumerate(settings.widths):
+        bench.tell(f"width {width}", k, len(settings.widths))
+        found.append(bench.step(f"width-{width}", partial(_by_width, bench, settings, width)))
+    stacked = {name: torch.stack([one[name] for one in found]) for name in _FIGURES}
+    off = max(float(one["off"]) for one in found)
+    return Descents(settings, **stacked, off=off)
+
+
+def _by_width(bench: Bench, settings: Settings, width: int) -> Params:
+    every = students(
+        2 * settings.pairs,
+        settings.inputs,
+        width,
+        settings.neurons,
+        steps=settings.steps,
+        batch=settings.batch,
+        lr=settings.lr,
+        seed=1000 * bench.seed + width,
+    )
+    symmetry = permutations(settings.inputs, width)
+    seen = loss(settings.inputs, width, settings.neurons, settings.samples, seed=bench.seed)
+    rows = []
+    for k in range(settings.pairs):
+        a, b = one_of(every, 2 * k), one_of(every, 2 * k + 1)
+        fit = align(b, to=a, symmetry=symmetry).params
+        heights = [barrier(seen, Line(a, end), settings.points).height for end in (fit, b)]
+        rows.append([*heights, (seen(a) + seen(b)) / 2])
+    columns = torch.tensor(rows, dtype=torch.float64).T
+    a = one_of(every, 0)
+    copy = symmetry.act(symmetry.sample(seed=bench.seed), a)
+    back = align(copy, to=a, symmetry=symmetry).params
+    heights = [barrier(seen, Line(a, end), settings.points).height for end in (back, copy)]
+    off = heights[0] / max(heights[1], seen(a))
+    found = {name: row.contiguous() for name, row in zip(_FIGURES, columns, strict=True)}
+    return {**found, "off": torch.tensor(off, dtype=torch.float64)}
+
+
+double_descent = Experiment(
+    "methods.double_descent",
+    "The barrier modulo permutation against width: down, up, and down again",
+    SOURCE,
+    {
+        Scale.SMOKE: Settings(
+            4, 2, (1, 2, 8, 32), 3, 150, 50, 0.05, wide=8, samples=300, points=5, headline=False
+        ),
+        Scale.QUICK: Settings(),
+        Scale.PAPER: Settings(
+            widths=(1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128, 256, 512, 1024),
+            pairs=20,
+            steps=10000,
+            samples=10000,
+            points=25,
+        ),
+    },
+    perform,
+    (
+        "Only the source's abstract was at hand: sizes, optimiser and data are ours.",
+        (
+            "Students are in the mean-field form and see new Gaussian samples at every step, so "
+            "that the loss is that of the population; matching is by weights."
+        ),
+    ),
+)
+"""Barriers of matched and unmatched students, by width."""
