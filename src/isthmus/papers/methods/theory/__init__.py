@@ -3,8 +3,26 @@
 from isthmus.papers.methods.method import Method
 from isthmus.papers.methods.theory.double_descent import double_descent
 from isthmus.papers.methods.theory.dropout_stability import dropout_stability
+from isthmus.papers.methods.theory.entezari import entezari
+from isthmus.papers.methods.theory.strong import strong
 
 METHODS: tuple[Method, ...] = (
+    Method(
+        "Annealed permutations",
+        "Entezari et al. 2022, ICLR",
+        "`isthmus.Annealing`",
+        "the conjecture: up to a permutation, solutions of SGD have no barrier; annealing over "
+        "swaps finds better permutations for shallow perceptrons only",
+        entezari,
+    ),
+    Method(
+        "Permutations at the start",
+        "Entezari et al. 2022, ICLR",
+        "`isthmus.align`, `isthmus.transport.entezari_error`",
+        "Theorem 3.1: for one hidden ReLU layer at its start the gap after the best permutation "
+        "is Õ(h^(-1/(2d+4)))",
+        entezari,
+    ),
     Method(
         "Dropout stability of mean-field networks",
         "Shevchenko and Mondelli 2020, ICML",
@@ -20,6 +38,14 @@ METHODS: tuple[Method, ...] = (
         "two-layer ReLU students: modulo permutation the barrier shows a double descent in the "
         "width m, then falls like m^-1/2",
         double_descent,
+    ),
+    Method(
+        "Strong linear connectivity",
+        "Sharma et al. 2024",
+        "`isthmus.align_all`",
+        "one permutation of each network connects all pairs at once, and one permutation aligns "
+        "whole trajectories of training",
+        strong,
     ),
 )
 """In the order of the table."""
