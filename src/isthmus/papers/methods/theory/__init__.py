@@ -5,6 +5,7 @@ from isthmus.papers.methods.theory.double_descent import double_descent
 from isthmus.papers.methods.theory.dropout_stability import dropout_stability
 from isthmus.papers.methods.theory.entezari import entezari
 from isthmus.papers.methods.theory.strong import strong
+from isthmus.papers.methods.theory.sublevel import sublevel
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -46,6 +47,14 @@ METHODS: tuple[Method, ...] = (
         "one permutation of each network connects all pairs at once, and one permutation aligns "
         "whole trajectories of training",
         strong,
+    ),
+    Method(
+        "Connected sublevel sets",
+        "Freeman and Bruna 2017, ICLR; Nguyen 2019, ICML; Nguyen et al. 2021",
+        "`isthmus.sublevel_path`",
+        "sublevel sets of linear networks, with and without weight decay, and of networks with "
+        "2N units (N + 1 later) on N samples are connected",
+        sublevel,
     ),
 )
 """In the order of the table."""
