@@ -6,6 +6,7 @@ from isthmus.papers.methods.theory.dropout_stability import dropout_stability
 from isthmus.papers.methods.theory.entezari import entezari
 from isthmus.papers.methods.theory.strong import strong
 from isthmus.papers.methods.theory.sublevel import sublevel
+from isthmus.papers.methods.theory.teacher_manifold import teacher_manifold
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -55,6 +56,14 @@ METHODS: tuple[Method, ...] = (
         "sublevel sets of linear networks, with and without weight decay, and of networks with "
         "2N units (N + 1 later) on N samples are connected",
         sublevel,
+    ),
+    Method(
+        "Piecewise linear paths of students",
+        "Lin, Li and Wu 2024",
+        "`isthmus.Polygon`, `isthmus.star`",
+        "minima of two-layer ReLU students are joined by two straight pieces with a probability "
+        "that goes to one with the width, by four from width 2M - 1 on",
+        teacher_manifold,
     ),
 )
 """In the order of the table."""

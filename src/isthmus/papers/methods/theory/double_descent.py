@@ -44,11 +44,11 @@ class Settings:
 
     inputs: int = 8
     neurons: int = 4
-    widths: tuple[int, ...] = (1, 2, 4, 6, 8, 12, 16, 32, 64, 128, 256)
-    pairs: int = 8
-    steps: int = 1500
-    batch: int = 200
-    lr: float = 0.02
+    widths: tuple[int, ...] = (1, 2, 4, 6, 8, 12, 16, 32, 64, 128)
+    pairs: int = 16
+    steps: int = 4000
+    batch: int = 64
+    lr: float = 0.03
     wide: int = 32
     samples: int = 2000
     points: int = 11
@@ -113,8 +113,8 @@ class Descents(Measured):
         return (
             f"teacher of {self.settings.neurons} neurons: matched barrier {first:.3f} at width "
             f"{widths[0]}, {last:.1e} at {widths[-1]}; between, from {low} to {high}, it rises to "
-            f"{ratio:.1f} times ({errors:.1f} standard errors); from {self.settings.wide} on it falls like "
-            f"m^-{self.exponents[0]:.2f}, unmatched like m^-{self.exponents[1]:.2f}"
+            f"{ratio:.1f} times ({errors:.1f} standard errors); from {self.settings.wide} on it "
+            f"falls like m^-{self.exponents[0]:.2f}, unmatched like m^-{self.exponents[1]:.2f}"
         )
 
     def check(self) -> list[Check]:
@@ -136,8 +136,8 @@ class Descents(Measured):
                 "between its two descents the matched barrier rises, by two standard errors at "
                 f"least (from width {low} to {high} to {ratio:.2f} times, {errors:.1f} errors)",
                 2 - errors,
-                finding="there is a rise where students have about twice the teacher's neurons, "
-                "but barriers of single pairs scatter as much as it is high",
+                finding="barriers of single pairs scatter as much as the rise is high; more pairs "
+                "at each width tell more",
                 source=SOURCE,
             ),
             Check(
@@ -244,7 +244,8 @@ double_descent = Experiment(
         Scale.PAPER: Settings(
             widths=(1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128, 256, 512, 1024),
             pairs=60,
-            steps=10000,
+            steps=20000,
+            batch=200,
             samples=10000,
             points=25,
         ),
@@ -255,6 +256,11 @@ double_descent = Experiment(
         (
             "Students are in the mean-field form and see new Gaussian samples at every step, so "
             "that the loss is that of the population; matching is by weights."
+        ),
+        (
+            "They are trained until those that are wide enough fit the teacher: the rise is one of "
+            "minima. After 1500 steps at a rate of 0.02, where many stand elsewhere, it is within "
+            "the scatter of the pairs."
         ),
     ),
 )

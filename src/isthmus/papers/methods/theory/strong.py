@@ -268,8 +268,10 @@ strong = Experiment(
     },
     perform,
     (
-        "Only the source's abstract was at hand: networks and data are ours, and trajectories of "
-        "pruning are left out.",
+        (
+            "Only the source's abstract was at hand: networks and data are ours, and trajectories "
+            "of pruning are left out."
+        ),
         "At each epoch that is kept, the optimiser begins anew.",
     ),
 )  # fmt: skip
