@@ -111,7 +111,8 @@ class Annealing:
     def _temperature(self, step: int, first: float, line: _Line) -> float:
         share = step / max(self.steps - 1, 1)
         size = abs(first) if math.isfinite(first) else line.size
-        return max(size * self.hot ** (1 - share) * self.cold**share, _FLAT * line.size)
+        falling = math.exp((1 - share) * math.log(self.hot) + share * math.log(self.cold))
+        return max(size * falling, _FLAT * line.size)
 
     @staticmethod
     def _takes(rise: float, here: float, temperature: float, generator: torch.Generator) -> bool:

@@ -191,7 +191,8 @@ def _fewest(responses: Tensor, target: Tensor) -> tuple[tuple[int, ...], Tensor]
 def _basis(block: Tensor, floor: Tensor) -> Tensor:
     """Orthonormal columns that span the rows of a block, but for those that are rounding."""
     _, sizes, rows = torch.linalg.svd(block, full_matrices=False)
-    return rows[sizes > floor].mT
+    kept: Tensor = rows[sizes > floor].mT
+    return kept
 
 
 def _explained(block: Tensor, rest: Tensor, floor: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -35,7 +36,7 @@ class AtStart(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(samples, inputs)`` to ``(samples, 1)``."""
         out: Tensor = self.down(torch.relu(self.up(x)))
-        return out / self.down.in_features**0.5
+        return out / math.sqrt(self.down.in_features)
 
 
 def gaps(inputs: int, width: int, samples: int, seed: int) -> tuple[float, float]:

@@ -94,7 +94,8 @@ def _descent(weights: Weights, block: int) -> _Descent:
     values, vectors = torch.linalg.eigh(root)
 
     def power(t: float) -> Tensor:
-        return vectors * values**t @ vectors.mT
+        raised: Tensor = vectors * values**t @ vectors.mT
+        return raised
 
     end_up, end_down = power(1) @ small_up, small_down @ power(-1)
     frame = torch.zeros(len(up), rank, dtype=torch.float64)
@@ -112,7 +113,8 @@ def _descent(weights: Weights, block: int) -> _Descent:
 def _span(matrix: Tensor) -> Tensor:
     """Orthonormal rows that span those of a matrix."""
     _, sizes, rows = torch.linalg.svd(matrix, full_matrices=False)
-    return rows[sizes > _RANK * sizes[0]]
+    kept: Tensor = rows[sizes > _RANK * sizes[0]]
+    return kept
 
 
 def _balancing(up: Tensor, down: Tensor) -> Tensor:

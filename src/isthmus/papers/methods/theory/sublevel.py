@@ -264,14 +264,15 @@ def _linear(settings: Settings, seed: int) -> Params:
 
     n, m = settings.inputs, settings.outputs
     x, y = normal(settings.samples, n), normal(settings.samples, m)
-    rows = []
-    for _ in range(settings.pairs):
-        # Readers alone are refitted without decay, to units that span what the inputs do.
-        plain, decayed = (
-            [(normal(hidden, n), normal(m, hidden)) for _ in range(2)]
-            for hidden in (2 * n, 2 * min(n, m))
-        )
-        rows.append([_plain(*plain, x, y), _decayed(*decayed, x, y, settings.decay)])
+
+    def pair(hidden: int) -> tuple[Weights, Weights]:
+        return (normal(hidden, n), normal(m, hidden)), (normal(hidden, n), normal(m, hidden))
+
+    # Readers alone are refitted without decay, to units that span what the inputs do.
+    rows = [
+        [_plain(pair(2 * n), x, y), _decayed(pair(2 * min(n, m)), x, y, settings.decay)]
+        for _ in range(settings.pairs)
+    ]
     tight = [_minima(settings, width, seed) for width in (min(n, m), min(n, m) + 1)]
     return {
         "linear": torch.tensor(rows, dtype=torch.float64).T.contiguous(),
@@ -279,19 +280,19 @@ def _linear(settings: Settings, seed: int) -> Params:
     }
 
 
-def _plain(a: Weights, b: Weights, x: Tensor, y: Tensor) -> float:
+def _plain(pair: tuple[Weights, Weights], x: Tensor, y: Tensor) -> float:
     """By `sublevel_path`, with a linear hidden layer."""
-    first, second = (nn.Linear(*reversed(w.shape), bias=False) for w in a)
-    model = nn.Sequential(first, second).double()
-    symmetry = discover(model, x[:2])
-    ends = [dict(zip(params_of(model), weights, strict=True)) for weights in (a, b)]
+    (hidden, inputs), outputs = pair[0][0].shape, y.shape[1]
+    up, down = nn.Linear(inputs, hidden, bias=False), nn.Linear(hidden, outputs, bias=False)
+    model = nn.Sequential(up, down).double()
+    a, b = (dict(zip(params_of(model), weights, strict=True)) for weights in pair)
     loss = Loss(model, [(x, y)], mse_loss, metrics={})
-    found = sublevel_path(symmetry, *ends, loss)
+    found = sublevel_path(discover(model, x[:2]), a, b, loss)
     losses = [loss(found.path(k / 60)) for k in range(61)]
     return (max(losses) - max(found.ends)) / float(y.square().mean())
 
 
-def _decayed(a: Weights, b: Weights, x: Tensor, y: Tensor, decay: float) -> float:
+def _decayed(pair: tuple[Weights, Weights], x: Tensor, y: Tensor, decay: float) -> float:
     """By `decayed_path`."""
 
     def loss(weights: Weights) -> float:
@@ -299,9 +300,8 @@ def _decayed(a: Weights, b: Weights, x: Tensor, y: Tensor, decay: float) -> floa
         squares = up.square().sum() + down.square().sum()
         return float((x @ up.mT @ down.mT - y).square().mean() + decay / 2 * squares)
 
-    legs = decayed_path(a, b)
-    losses = [loss(leg(k / 10)) for leg in legs for k in range(11)]
-    return (max(losses) - max(loss(a), loss(b))) / float(y.square().mean())
+    losses = [loss(leg(k / 10)) for leg in decayed_path(*pair) for k in range(11)]
+    return (max(losses) - max(map(loss, pair))) / float(y.square().mean())
 
 
 def _minima(settings: Settings, width: int, seed: int) -> float:

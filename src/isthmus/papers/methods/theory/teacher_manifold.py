@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,8 +89,8 @@ class Manifold(Measured):
             f"teacher of {self.settings.neurons} neurons: at width {width} {float(share[0]):.1%} "
             f"of pairs of minima are joined by two pieces (theorem: at least "
             f"{float(self.bounds[-1, 0]):.1%}), {float(share[1]):.1%} of {self.settings.star} "
-            f"through a centre; by four pieces all from width {enough} on "
-            f"({float(self.pieces[at, 2]):.0%}); on them no loss above {float(self.worst.max()):.0e}"
+            f"through a centre; by four pieces {float(self.pieces[at, 2]):.0%} at width {enough}; "
+            f"no loss on these paths above {float(self.worst.max()):.0e}"
         )
 
     def check(self) -> list[Check]:
@@ -171,8 +172,8 @@ class Manifold(Measured):
 
 def _bound(neurons: int, minima: int, width: int) -> float:
     """``1 - M ((M^k - 1) / M^k)^(m - kM)``, no less than 0."""
-    chance = 1 - neurons**-minima
-    return max(0.0, 1 - neurons * chance ** (width - minima * neurons))
+    chance = 1 - 1 / neurons**minima
+    return max(0.0, 1 - neurons * math.pow(chance, width - minima * neurons))
 
 
 def perform(bench: Bench, settings: Settings) -> Manifold:
@@ -276,7 +277,7 @@ class _Judge:
         return on_manifold(directions, weights / sums[directions], self.settings.inputs)
 
     def _covers(self, directions: Tensor, live: Tensor) -> bool:
-        return len(directions[live].unique()) == self.settings.neurons
+        return len(set(directions[live].tolist())) == self.settings.neurons
 
     def _highest(self, path: Line | Polygon) -> float:
         return max(one.loss for one in self.seen.along(path, _TS))

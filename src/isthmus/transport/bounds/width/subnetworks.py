@@ -95,8 +95,8 @@ def subnetworks(
         UnknownName: There is no such space, or the params are of another model.
     """
     symmetry.check(params)
-    params = wide(dict(params))
-    network = layers(symmetry, params)
+    given: Params = wide(dict(params))
+    network = layers(symmetry, given)
     chosen = _chosen(network, spaces)
     width = min(network.units[space].size for space in chosen)
     counts = tuple(sorted(set(kept)))
@@ -106,7 +106,7 @@ def subnetworks(
             "expected two numbers or more from 1 to below the width, and at least 2 tries",
             "give such numbers",
         )
-    study = _Study(replace(loss, dtype=torch.float64), params, symmetry, network)
+    study = _Study(replace(loss, dtype=torch.float64), given, symmetry, network)
     generator = torch.Generator().manual_seed(seed)
     found = [
         [study.compared(study.drawn(chosen, k, generator)) for _ in range(tries)] for k in counts
