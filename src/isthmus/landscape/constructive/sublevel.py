@@ -95,8 +95,8 @@ def sublevel_path(
     needed = len(ends[0].live), len(ends[1].live)
     if sum(needed) > units.size:
         raise Disconnected(
-            f"the outputs of the networks are read from {needed[0]} and {needed[1]} units at "
-            f"least, and there are {units.size}: they do not fit side by side",
+            f"the outputs of the networks are read from {needed[0]} and {needed[1]} units, and "
+            f"there are {units.size}: they do not fit side by side",
             "use a wider network, or fewer samples",
         )
     corners = _corners(network, units, *ends)
@@ -148,6 +148,9 @@ class _Refitted:
             probe[unit, entry] = 1.0
             responses[unit, entry] = outputs(probe) - base
         live, few = _fewest(responses, outputs(flat) - base)
+        read = tuple(flat.any(1).nonzero().flatten().tolist())
+        if len(read) <= len(live):
+            live, few = read, flat
         return cls(start, with_readers(few), live)
 
 
