@@ -12,20 +12,19 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.ferbach2023.theorems.mean_field import Settings as Runs
 from isthmus.papers.ferbach2023.theorems.mean_field import run, task
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.methods.method import Measured
+from isthmus.papers.methods.theory.subsets import HEAVY, all_subsets, heavy, law, room
 from isthmus.papers.tasks import Task, image_perceptron
-from isthmus.transport import Estimate, Subnetworks, falling, subnetworks
+from isthmus.transport import Estimate, falling, subnetworks
 
 SOURCE = "Shevchenko and Mondelli 2020, ICML"
 _TONES = ("teal", "blue", "purple", "amber")
-_HEAVY = 4
-"""Units that carry all of the outputs, in the networks that break the hypothesis."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Stability(Measured):
     def exponents(self) -> tuple[Estimate, ...]:
         """By width, e of ``k^-e``, beside the factor ``√(1 - k/n)``."""
         return tuple(
-            falling(self.settings.kept, row / _room(self.settings.kept, width))
+            falling(self.settings.kept, row / room(self.settings.kept, width))
             for row, width in zip(self.moved, self.settings.runs.widths, strict=True)
         )
 
@@ -152,7 +151,7 @@ class Stability(Measured):
         ]
 
     def _widths(self) -> list[Check]:
-        ratio, heavy = self._growth(self.expected), self._growth(self.heavy)
+        ratio, broken = self._growth(self.expected), self._growth(self.heavy)
         widths = self.settings.runs.widths
         ideal = math.sqrt(widths[-1] / widths[0])
         return [
@@ -166,9 +165,9 @@ class Stability(Measured):
             ),
             Check(
                 "hypothesis",
-                f"where {_HEAVY} units carry all it does not: it grows ({heavy:.2f} times, √ of "
+                f"where {HEAVY} units carry all it does not: it grows ({broken:.2f} times, √ of "
                 f"the widths' ratio is {ideal:.2f})",
-                abs(math.log(heavy / ideal)),
+                abs(math.log(broken / ideal)),
                 math.log(1.5),
                 source="the law, without the mean-field regime",
             ),
@@ -177,7 +176,7 @@ class Stability(Measured):
     def _growth(self, errors: Tensor) -> float:
         """From the first width to the last, at the same k."""
         kept, widths = self.settings.kept, self.settings.runs.widths
-        first, last = (errors[k] / _room(kept, widths[k]) for k in (0, -1))
+        first, last = (errors[k] / room(kept, widths[k]) for k in (0, -1))
         return float(last.mean() / first.mean())
 
     def _deep(self) -> list[Check]:
@@ -232,12 +231,7 @@ class Stability(Measured):
                 self.settings.kept_deep, self.deep, self.deep_excess, strict=True
             )
         ]  # fmt: skip
-        return table(("network", "kept", "moved", "law", f"{_HEAVY} units carry all"), rows)
-
-
-def _room(kept: tuple[int, ...], width: int) -> Tensor:
-    """``√(1 - k/n)``, a column."""
-    return torch.tensor([1 - k / width for k in kept], dtype=torch.float64).sqrt().unsqueeze(1)
+        return table(("network", "kept", "moved", "law", f"{HEAVY} units carry all"), rows)
 
 
 def perform(bench: Bench, settings: Settings) -> Stability:
@@ -248,7 +242,7 @@ def perform(bench: Bench, settings: Settings) -> Stability:
         found.append(bench.step(f"width-{width}", partial(_by_width, bench, settings, width)))
     stacked = {name: torch.stack([one[name] for one in found]) for name in found[0]}
     deep = bench.step("deep", partial(_perceptron, bench, settings))
-    off = bench.step("exact", partial(_exact, bench.seed))["off"]
+    off = bench.step("exact", partial(all_subsets, bench.seed))["off"]
     return Stability(settings, **stacked, **deep, off=off)
 
 
@@ -260,25 +254,13 @@ def _by_width(bench: Bench, settings: Settings, width: int) -> Params:
         params = run(bench, runs, width, seed)
         loss = task(runs, width, seed).loss(test=True)
         symmetry = discover(loss.model, torch.zeros(2, runs.inputs, dtype=torch.float64))
-        found, heavy = (
+        found, broken = (
             subnetworks(loss, one, symmetry, settings.kept, tries, seed=seed)
-            for one, tries in ((params, settings.tries), (_heavy(params), 2))
+            for one, tries in ((params, settings.tries), (heavy(params), 2))
         )
-        rows.append((found.moved.square().mean(1).sqrt(), _law(found), _law(heavy)))
+        rows.append((found.moved.square().mean(1).sqrt(), law(found), law(broken)))
     columns = [torch.stack(column, 1) for column in zip(*rows, strict=True)]
     return dict(zip(("moved", "expected", "heavy"), columns, strict=True))
-
-
-def _law(found: Subnetworks) -> Tensor:
-    assert found.expected is not None  # one hidden layer
-    return torch.tensor(found.expected, dtype=torch.float64)
-
-
-def _heavy(params: Params) -> Params:
-    """The first few units carry all: their readers are multiplied, those of all others 0."""
-    readers = torch.zeros_like(params["down.weight"])
-    readers[:, :_HEAVY] = params["down.weight"].shape[1] / _HEAVY
-    return {**params, "down.weight": readers}
 
 
 def _perceptron(bench: Bench, settings: Settings) -> Params:
@@ -287,31 +269,8 @@ def _perceptron(bench: Bench, settings: Settings) -> Params:
     symmetry = discover(given.fresh(), given.x[:1])
     loss = given.loss(test=True)
     found = subnetworks(loss, params, symmetry, settings.kept_deep, settings.tries)
-    room = _room(settings.kept_deep, found.width)
-    return {"deep": found.moved / room, "deep_excess": found.excess}
-
-
-def _exact(seed: int) -> Params:
-    """All 20 subsets of 3 of the 6 units of a network at its start, against network and law."""
-    width, kept = 6, 3
-    given = task(Runs(shown=20), width, seed)
-    model, params = given.fresh(seed), params_of(given.fresh(seed))
-    symmetry = discover(model, given.x_test[:2])
-    found = subnetworks(given.loss(test=True), params, symmetry, (kept, kept + 1), 2)
-    whole = torch.func.functional_call(model, params, given.x_test)
-    total, square = torch.zeros_like(whole), 0.0
-    subsets = list(itertools.combinations(range(width), kept))
-    for units in subsets:
-        readers = torch.zeros_like(params["down.weight"])
-        readers[:, list(units)] = params["down.weight"][:, list(units)] * width / kept
-        given_by = torch.func.functional_call(
-            model, {**params, "down.weight": readers}, given.x_test
-        )
-        total = total + given_by / len(subsets)
-        square += float((given_by - whole).square().mean()) / len(subsets)
-    off = float((total - whole).abs().max() / whole.abs().max())
-    law = float(_law(found)[0]) ** 2
-    return {"off": torch.tensor([off, abs(square / law - 1)], dtype=torch.float64)}
+    beside = room(settings.kept_deep, found.width)
+    return {"deep": found.moved / beside, "deep_excess": found.excess}
 
 
 _RUNS = Runs((64, 256, 1024), 3)

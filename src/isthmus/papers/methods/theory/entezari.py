@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Permutation
-from isthmus.alignment import Annealing, align
 from isthmus.discovery import discover
 from isthmus.ground import Params
-from isthmus.landscape import Line, Loss, barrier
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.theory.at_start import gaps, product_law
-from isthmus.papers.tasks import Task, digits_perceptron
+from isthmus.papers.methods.theory.search import double, exact_loss, mean_barrier, searched
+from isthmus.papers.tasks import digits_perceptron
 from isthmus.transport import Estimate, entezari_error, falling
 
 SOURCE = "Entezari, Sedghi, Saukh and Neyshabur 2022, ICLR"
@@ -126,11 +123,8 @@ class Permutations(Measured):
             float((self.searched[:, 1] - self.searched[:, 0]).max()),
             1e-6,
         )
-        return [*exact, *self._theorem(), never, *(self._trained() if self._learned else [])]
-
-    @property
-    def _learned(self) -> bool:
-        return self.settings.headline
+        claims = self._trained() if self.settings.headline else []
+        return [*exact, *self._theorem(), never, *claims]
 
     def _theorem(self) -> list[Check]:
         matched, unmatched = self.exponents
@@ -268,51 +262,25 @@ def _deep(bench: Bench, settings: Settings, depth: int) -> Params:
     task = digits_perceptron(*[settings.width] * depth).fewer(settings.samples)
     first = bench.seed * settings.networks
     networks = [
-        _double(task.trained(bench, seed, epochs=settings.epochs, name=f"{depth}-{seed}"))
+        double(task.trained(bench, seed, epochs=settings.epochs, name=f"{depth}-{seed}"))
         for seed in range(first, first + settings.networks)
     ]
     symmetry = discover(task.fresh().double(), task.x[:1].double()).restrict(Permutation)
-    loss = _loss(task)
+    loss = exact_loss(task)
     copies = [
         symmetry.act(symmetry.sample(seed=bench.seed + k), networks[0])
         for k in range(settings.networks)
     ]
     whole = loss(networks[0])
     off = max(abs(loss(copy) / whole - 1) for copy in copies)
-    searched = _searched(settings, loss, symmetry, networks)
-    means = [_mean_barrier(loss, some) for some in (networks, copies)]
-    barriers = [means[0], *searched.mean(0)[1:].tolist(), means[1]]
+    found = searched(loss, symmetry, networks, settings.searched, settings.swaps)
+    means = [mean_barrier(loss, some) for some in (networks, copies)]
+    barriers = [means[0], *found.mean(0)[1:].tolist(), means[1]]
     return {
         "barriers": torch.tensor(barriers, dtype=torch.float64),
-        "searched": searched.mean(0),
+        "searched": found.mean(0),
         "off": torch.tensor(off, dtype=torch.float64),
     }
-
-
-def _loss(task: Task) -> Loss:
-    return Loss(task.fresh().double(), [(task.x.double(), task.y)], task.criterion)
-
-
-def _searched(
-    settings: Settings, loss: Loss, symmetry: Symmetry, networks: Sequence[Params]
-) -> Tensor:
-    """``(pairs, 3)``: barriers as they are, annealed, matched by weights."""
-    rows = []
-    for a, b in itertools.islice(itertools.combinations(networks, 2), settings.searched):
-        annealed = align(b, to=a, symmetry=symmetry, method=Annealing(loss, steps=settings.swaps))
-        matched = align(b, to=a, symmetry=symmetry)
-        ends = (b, annealed.params, matched.params)
-        rows.append([barrier(loss, Line(a, end), 3).height for end in ends])
-    return torch.tensor(rows, dtype=torch.float64)
-
-
-def _mean_barrier(loss: Loss, networks: Sequence[Params]) -> float:
-    pairs = list(itertools.combinations(networks, 2))
-    return math.fsum(barrier(loss, Line(a, b), 3).height for a, b in pairs) / len(pairs)
-
-
-def _double(params: Params) -> Params:
-    return {name: tensor.double() for name, tensor in params.items()}
 
 
 entezari = Experiment(

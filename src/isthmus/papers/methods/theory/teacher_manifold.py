@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from isthmus.ground import Params
-from isthmus.landscape import Line, Loss, Polygon
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
 from isthmus.papers.methods.method import Measured
-from isthmus.papers.methods.theory.students import loss, on_manifold
+from isthmus.papers.methods.theory.joining import Judge, centred, covering
+from isthmus.papers.methods.theory.students import loss
 
 SOURCE = "Lin, Li and Wu 2024"
-_TS = [k / 8 for k in range(9)]
 _ZERO = 1e-12
 """A squared error below this is none: rounding."""
 
@@ -193,11 +190,11 @@ def _by_width(settings: Settings, width: int, seed: int) -> Params:
     generator = torch.Generator().manual_seed(1000 * seed + width)
     m = settings.neurons
     drawn = torch.stack(
-        [_covering(m, width, settings.draws, generator) for _ in range(settings.star)]
+        [covering(m, width, settings.draws, generator) for _ in range(settings.star)]
     )
-    shares = [_centred(drawn[:2], m), _centred(drawn, m)]
+    shares = [centred(drawn[:2], m), centred(drawn, m)]
     seen = loss(settings.inputs, width, m, 100, seed)
-    judge = _Judge(settings, seen, generator)
+    judge = Judge(m, settings.inputs, seen, generator)
     for pair in drawn[:2, : settings.built].unbind(1):
         judge.compare(*pair)
     four = judge.joined / settings.built
@@ -206,104 +203,6 @@ def _by_width(settings: Settings, width: int, seed: int) -> Params:
         "worst": torch.tensor(judge.worst, dtype=torch.float64),
         "least": torch.tensor(judge.least, dtype=torch.float64),
     }
-
-
-def _covering(neurons: int, width: int, draws: int, generator: torch.Generator) -> Tensor:
-    """``(draws, width)``: a direction for each unit, at random where all directions occur."""
-    found = torch.empty(0, width, dtype=torch.int64)
-    while len(found) < draws:
-        tried = torch.randint(neurons, (draws, width), generator=generator)
-        found = torch.cat([found, tried[one_hot(tried, neurons).amax(1).bool().all(1)]])
-    return found[:draws]
-
-
-def _centred(directions: Tensor, neurons: int) -> float:
-    """The share of sets, ``(minima, draws, width)``, that one minimum is joined to by lines.
-
-    For every direction it needs a unit that has it in all of them.
-    """
-    alike = (directions == directions[0]).all(0).unsqueeze(2)
-    covered = (one_hot(directions[0], neurons).bool() & alike).any(1)
-    return float(covered.all(1).double().mean())
-
-
-class _Judge:
-    """Builds minima and paths between them, and keeps the largest losses.
-
-    Attributes:
-        worst: At minima, on lines, on two pieces, on four.
-        least: The least of the largest losses on other lines.
-        joined: How many pairs four pieces join.
-    """
-
-    def __init__(self, settings: Settings, seen: Loss, generator: torch.Generator) -> None:
-        self.settings, self.seen, self.generator = settings, seen, generator
-        self.worst, self.least, self.joined = [0.0] * 4, 1.0, 0
-
-    def compare(self, first: Tensor, second: Tensor) -> None:
-        """Look at two minima with these directions, and at all that joins them."""
-        every = torch.ones_like(first, dtype=torch.bool)
-        a, b = self._minimum(first, every), self._minimum(second, every)
-        self._keep(0, [self.seen(a), self.seen(b)])
-        on_line = self._highest(Line(a, b))
-        if bool((first == second).all()):
-            self._keep(1, [on_line])
-        else:
-            self.least = min(self.least, on_line)
-        if self._covers(first, first == second):
-            middle = self._minimum(first, first == second)
-            self._keep(1, [self._highest(Line(a, middle)), self._highest(Line(middle, b))])
-            self._keep(2, [self._highest(Polygon([a, middle, b]))])
-        centre = _spare(first, second, self.settings.neurons)
-        if centre is not None:
-            self.joined += 1
-            self._keep(3, [self._highest(Polygon([a, *self._around(first, second, centre), b]))])
-
-    def _around(self, first: Tensor, second: Tensor, centre: Sequence[int]) -> list[Params]:
-        """Three minima: what the first keeps beside the centre, the centre, and of the second."""
-        units = torch.tensor(centre)
-        taken = torch.zeros_like(first)
-        taken[units] = torch.arange(len(centre))
-        busy = torch.zeros_like(first, dtype=torch.bool)
-        busy[units] = True
-        beside = [self._minimum(one, ~busy | (one == taken)) for one in (first, second)]
-        return [beside[0], self._minimum(taken, busy), beside[1]]
-
-    def _minimum(self, directions: Tensor, live: Tensor) -> Params:
-        """A random minimum of which only some units are not zero."""
-        drawn = torch.rand(len(directions), generator=self.generator).double() + 0.1
-        weights = torch.where(live, drawn, 0.0)
-        sums = one_hot(directions, self.settings.neurons).double().mT @ weights
-        return on_manifold(directions, weights / sums[directions], self.settings.inputs)
-
-    def _covers(self, directions: Tensor, live: Tensor) -> bool:
-        return len(set(directions[live].tolist())) == self.settings.neurons
-
-    def _highest(self, path: Line | Polygon) -> float:
-        return max(one.loss for one in self.seen.along(path, _TS))
-
-    def _keep(self, which: int, losses: Sequence[float]) -> None:
-        self.worst[which] = max(self.worst[which], *losses)
-
-
-def _spare(first: Tensor, second: Tensor, neurons: int) -> tuple[int, ...] | None:
-    """Units, one for each direction, beside which both minima still have all directions.
-
-    A unit that is taken for a direction counts in a minimum only where it has that direction
-    there. None where there are none.
-    """
-    sides = [one.tolist() for one in (first, second)]
-    for chosen in itertools.permutations(range(len(first)), neurons):
-        if all(_left(side, chosen, neurons) for side in sides):
-            return chosen
-    return None
-
-
-def _left(side: Sequence[int], chosen: Sequence[int], neurons: int) -> bool:
-    taken = set(chosen)
-    held = {k for i, k in enumerate(side) if i not in taken}
-    held |= {k for k, i in enumerate(chosen) if side[i] == k}
-    return len(held) == neurons
 
 
 teacher_manifold = Experiment(
