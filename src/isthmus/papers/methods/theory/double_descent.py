@@ -22,6 +22,8 @@ from isthmus.transport import Estimate, falling
 
 SOURCE = "Zhan, Li and Wu 2025"
 _FIGURES = ("matched", "unmatched", "losses")
+_LEAST = 1e-6
+"""No barrier is drawn below this."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,14 @@ class Descents(Measured):
     def peak(self) -> tuple[int, int, float, float]:
         """The clearest rise between two descents: from which width, to which, ratio, and errors.
 
-        Before it the mean barrier is below half of the narrowest students', and after it below
-        where the rise began; the last number is the rise in its own standard errors.
+        Before it the mean barrier has fallen by half at least, and after it ends below where the
+        rise began; the last number is the rise in its own standard errors.
         """
         means, widths = self.matched.mean(1), self.settings.widths
         spread = self.matched.var(1) / self.matched.shape[1]
         found = [(0, 0, 1.0, 0.0)]
         for i, j in itertools.combinations(range(len(widths)), 2):
-            if means[i] < means[0] / 2 and means[-1] < means[i] < means[j]:
+            if means[i] < means[: i + 1].max() / 2 and means[-1] < means[i] < means[j]:
                 errors = float((means[j] - means[i]) / (spread[i] + spread[j]).sqrt())
                 found.append((widths[i], widths[j], float(means[j] / means[i]), errors))
         return max(found, key=lambda one: one[3])
@@ -162,15 +164,12 @@ class Descents(Measured):
         start = float(self.matched[first].mean())
         law = [start * (m / widths[first]) ** -0.5 for m in widths[first:]]
         curves = [
-            Series(
-                name, widths, rows.mean(1).tolist(), tone, rows.amin(1).clamp_min(1e-6).tolist(),
-                rows.amax(1).tolist(),
-            )
+            self._curve(name, rows, tone)
             for name, rows, tone in (
-                ("matched", self.matched.clamp_min(1e-6), "teal"),
-                ("unmatched", self.unmatched.clamp_min(1e-6), "red"),
+                ("matched", self.matched, "teal"),
+                ("unmatched", self.unmatched, "red"),
             )
-        ]  # fmt: skip
+        ]
         power = Series("m^-1/2", widths[first:], law, "soft", dash=5, dots=False)
         x = Axis("width m", log=True)
         panels = [
@@ -183,6 +182,14 @@ class Descents(Measured):
             ),
         ]
         return {"double_descent": beside("Students of one teacher, by width", *panels)}
+
+    def _curve(self, name: str, rows: Tensor, tone: str) -> Series:
+        """Means, with a standard error on both sides."""
+        means = rows.mean(1).clamp_min(_LEAST)
+        error = rows.std(1) / rows.shape[1] ** 0.5
+        low, high = ((means + k * error).clamp_min(_LEAST).tolist() for k in (-1, 1))
+        widths = [float(m) for m in self.settings.widths]
+        return Series(name, widths, means.tolist(), tone, low, high)
 
     def __str__(self) -> str:
         rows = [

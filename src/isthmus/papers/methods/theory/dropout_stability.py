@@ -103,10 +103,10 @@ class Stability(Measured):
     def measured(self) -> str:
         """In one line."""
         widths, kept = self.settings.runs.widths, self.settings.kept
-        first, last = (float(self.moved[k, -1].mean()) for k in (0, -1))
+        first, last = (float(self.moved[k, 0].mean()) for k in (0, -1))
         return (
             f"two layers: dropping all but k units moves outputs like k^-{self.exponents[-1]:.2f} "
-            f"at width {widths[-1]}; with {kept[-1]} kept by {first:.3f} at width {widths[0]} and "
+            f"at width {widths[-1]}; with {kept[0]} kept by {first:.3f} at width {widths[0]} and "
             f"{last:.3f} at {widths[-1]}; three layers of {self.settings.hidden[0]}: "
             f"k^-{self.deep_exponent:.2f}"
         )

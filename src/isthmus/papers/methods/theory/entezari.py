@@ -49,8 +49,8 @@ class Settings:
     width: int = 32
     networks: int = 4
     epochs: int = 30
-    samples: int = 600
-    swaps: int = 800
+    samples: int = 500
+    swaps: int = 600
     searched: int = 2
     inputs: int = 3
     widths: tuple[int, ...] = (32, 128, 512, 2048)

@@ -79,13 +79,14 @@ class Manifold(Measured):
     @property
     def measured(self) -> str:
         """In one line."""
-        width, share = self.settings.widths[-1], self.pieces[-1]
+        shown = int((self.bounds[:, 0] > 0.5).int().argmax())
+        width, share = self.settings.widths[shown], self.pieces[shown]
         enough = 2 * self.settings.neurons - 1
         at = self.settings.widths.index(enough)
         return (
             f"teacher of {self.settings.neurons} neurons: at width {width} {float(share[0]):.1%} "
             f"of pairs of minima are joined by two pieces (theorem: at least "
-            f"{float(self.bounds[-1, 0]):.1%}), {float(share[1]):.1%} of {self.settings.star} "
+            f"{float(self.bounds[shown, 0]):.1%}), {float(share[1]):.1%} of {self.settings.star} "
             f"through a centre; by four pieces {float(self.pieces[at, 2]):.0%} at width {enough}; "
             f"no loss on these paths above {float(self.worst.max()):.0e}"
         )
