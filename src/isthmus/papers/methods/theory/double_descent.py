@@ -99,7 +99,7 @@ class Descents(Measured):
         """
         means, widths = self.matched.mean(1), self.settings.widths
         spread = self.matched.var(1) / self.matched.shape[1]
-        found = [(0, 0, 1.0, 0.0)]
+        found = [(widths[0], widths[0], 1.0, 0.0)]
         for i, j in itertools.combinations(range(len(widths)), 2):
             if means[i] < means[: i + 1].max() / 2 and means[-1] < means[i] < means[j]:
                 errors = float((means[j] - means[i]) / (spread[i] + spread[j]).sqrt())
