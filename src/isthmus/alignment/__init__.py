@@ -24,6 +24,7 @@ from isthmus.alignment.interchange.files import load_axes as load_axes
 from isthmus.alignment.interchange.files import load_permutations as load_permutations
 from isthmus.alignment.interchange.files import save_axes as save_axes
 from isthmus.alignment.interchange.files import save_permutations as save_permutations
+from isthmus.alignment.loss.annealing import Annealing as Annealing
 from isthmus.alignment.loss.descent import LossDescent as LossDescent
 from isthmus.alignment.loss.descent import Unmoved as Unmoved
 from isthmus.alignment.many.align_all import Alignments as Alignments

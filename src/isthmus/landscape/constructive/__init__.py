@@ -9,16 +9,19 @@ from isthmus.landscape.constructive.moves import (
     transfer_path,
 )
 from isthmus.landscape.constructive.rescaling import rescale_path
+from isthmus.landscape.constructive.sublevel import SublevelPath, sublevel_path
 
 __all__ = [
     "BestHalf",
     "DropoutStable",
     "Kept",
     "StrongestHalf",
+    "SublevelPath",
     "dropout_stable_path",
     "null_path",
     "replicate_path",
     "rescale_path",
+    "sublevel_path",
     "swap_path",
     "transfer_path",
 ]

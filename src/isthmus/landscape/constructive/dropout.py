@@ -117,7 +117,7 @@ def dropout_stable_path(
     points = [symmetry.parameters({**point, **free}, a) for point in walk.points]
     path = Polygon([a, *points[1:]])
     corners = len(descents[0].points), len(descents[1].points)
-    whole = _settled(symmetry, path, (here, there), b)
+    whole = settled(symmetry, path, (here, there), b)
     return _measured(whole, path, walk.steps, loss, corners)
 
 
@@ -222,7 +222,7 @@ def _apart(network: Layers, walk: _Walk, other: Mapping[str, Sequence[int]]) -> 
     return walk.to(handed, "read the copies", flat=True).using(moved)
 
 
-def _settled(
+def settled(
     symmetry: Symmetry, path: Polygon, ends: tuple[Params, Params], b: Mapping[str, Tensor]
 ) -> AbstractPath:
     """The path, led on to ``b`` itself along free coordinates, which no output feels."""

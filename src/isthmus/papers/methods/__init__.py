@@ -14,6 +14,7 @@ from isthmus.papers.methods import (
     transformers,
 )
 from isthmus.papers.methods import connectivity, landscape, merging, optimisation, symmetry
+from isthmus.papers.methods import connectivity, landscape, merging, symmetry, theory
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
@@ -25,6 +26,7 @@ METHODS: tuple[Method, ...] = (
     *transfer.METHODS,
     *transformers.METHODS,
     *optimisation.METHODS,
+    *theory.METHODS,
 )
 """All, in the order of the table."""
 

@@ -18,3 +18,5 @@ from isthmus.transport.bounds.width.stability import DropoutStability as Dropout
 from isthmus.transport.bounds.width.stability import WidthRates as WidthRates
 from isthmus.transport.bounds.width.stability import dropout_stability as dropout_stability
 from isthmus.transport.bounds.width.stability import width_rates as width_rates
+from isthmus.transport.bounds.width.subnetworks import Subnetworks as Subnetworks
+from isthmus.transport.bounds.width.subnetworks import subnetworks as subnetworks
