@@ -9,12 +9,12 @@ from isthmus.papers.methods import (
     features,
     landscape,
     merging,
+    optimisation,
     symmetry,
+    theory,
     transfer,
     transformers,
 )
-from isthmus.papers.methods import connectivity, landscape, merging, optimisation, symmetry
-from isthmus.papers.methods import connectivity, landscape, merging, symmetry, theory
 from isthmus.papers.methods.method import Measured, Method
 
 METHODS: tuple[Method, ...] = (
