@@ -35,6 +35,7 @@ from isthmus.merging import (
     PartialMerge,
     PcbMerging,
     Pleas,
+    ProductAverage,
     RecomputeStatistics,
     Slerp,
     TaskArithmetic,
@@ -62,10 +63,18 @@ class Sums(nn.Module):
         return torch.relu(nn.functional.linear(x, self.w)).sum(-1)
 
 
+class Products(Sums):
+    """Two factors of rank 2 in the rows of one parameter."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.w[:2].mT @ self.w[2:]
+
+
 SEEN = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 FEATURES = (Sums(), [(SEEN, None)], discover(Sums(), SEEN))
 TWO = (Slerp, ZipIt, CcaMerge, Pleas)
 MERGERS += [one(*FEATURES) for one in TWO[1:]]
+MERGERS += [ProductAverage(discover(Products(), SEEN))]
 
 
 def models(count=3, dtype=torch.float32):
