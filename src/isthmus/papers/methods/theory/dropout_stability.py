@@ -113,28 +113,12 @@ class Stability(Measured):
 
     def check(self) -> list[Check]:
         """The exact law, then the claims."""
+        sampled = abs(float(self.moved.mean() / self.expected.mean()) - 1)
         laws = [
-            Check(
-                "unbiased",
-                "the mean over all subsets of the rescaled subnetwork is the network",
-                float(self.off[0]),
-                1e-9,
-                source="sampling without replacement",
-            ),
-            Check(
-                "variance",
-                "the mean square over all subsets is (1/k)(1 - k/n) S²",
-                float(self.off[1]),
-                1e-9,
-                source="sampling without replacement",
-            ),
-            Check(
-                "sampled",
-                "what random subsets move the outputs by is what the law says, to a tenth",
-                abs(float(self.moved.mean() / self.expected.mean()) - 1),
-                0.1,
-                source="sampling without replacement",
-            ),
+            Check(name, claim, off, tolerance, source="sampling without replacement")
+            for (name, claim, tolerance), off in zip(
+                _LAWS, (*self.off.tolist(), sampled), strict=True
+            )
         ]
         return [*laws, *self._rates(), *self._widths(), *self._deep()]
 
@@ -232,6 +216,13 @@ class Stability(Measured):
             )
         ]  # fmt: skip
         return table(("network", "kept", "moved", "law", f"{HEAVY} units carry all"), rows)
+
+
+_LAWS = (
+    ("unbiased", "the mean over all subsets of the rescaled subnetwork is the network", 1e-9),
+    ("variance", "the mean square over all subsets is (1/k)(1 - k/n) S²", 1e-9),
+    ("sampled", "random subsets move the outputs by what the law says, to a tenth", 0.1),
+)
 
 
 def perform(bench: Bench, settings: Settings) -> Stability:

@@ -101,14 +101,14 @@ class Permutations(Measured):
             f"{share:.0%} at depth {depth}"
             for share, depth in zip(self.removed, self.settings.depths, strict=True)
         )
-        independent, copies = self.barriers[0, 0], self.barriers[0, 3]
+        independent, copies = self.barriers[0, [0, 3]].tolist()
         return (
             f"annealing removes {shares} of the barrier (matching by weights "
             f"{1 - float(self.searched[0, 2] / self.searched[0, 0]):.0%} and "
             f"{1 - float(self.searched[-1, 2] / self.searched[-1, 0]):.0%}); at their start, "
             f"matched gaps fall like h^-{self.exponents[0]:.2f} (theorem: at least "
             f"h^-{1 / (2 * self.settings.inputs + 4):.2f}); barrier between independent networks "
-            f"{float(independent):.2f}, between permuted copies {float(copies):.2f}"
+            f"{independent:.2f}, between permuted copies {copies:.2f}"
         )
 
     def check(self) -> list[Check]:
@@ -198,16 +198,12 @@ class Permutations(Measured):
             )
         ]
         widths = [float(h) for h in self.settings.widths]
-        first = float(self.gaps[0, 0].mean())
-        law = [
-            first * entezari_error(h, self.settings.inputs)
-            / entezari_error(widths[0], self.settings.inputs)
-            for h in widths
-        ]  # fmt: skip
+        law = torch.tensor([entezari_error(h, self.settings.inputs) for h in widths])
+        law *= float(self.gaps[0, 0].mean()) / law[0]
         lines = [
             Series("matched", widths, self.gaps[0].mean(1).tolist(), "teal"),
             Series("unmatched", widths, self.gaps[1].mean(1).tolist(), "red"),
-            Series("theorem", widths, law, "soft", dash=5, dots=False),
+            Series("theorem", widths, law.tolist(), "soft", dash=5, dots=False),
         ]
         panels = [
             chart("Trained", Axis("hidden layers"), Axis("barrier"), curves),
@@ -297,10 +293,7 @@ entezari = Experiment(
     perform,
     (
         "The barrier is that of the training loss in the middle of the line, in float64.",
-        (
-            "The source's networks are on larger image sets; temperatures of its annealing are "
-            "reconstructed."
-        ),
+        "The source's networks are larger; temperatures of its annealing are reconstructed.",
     ),
 )
 """What annealing finds, what the theorem says, and what permuted copies tell."""
