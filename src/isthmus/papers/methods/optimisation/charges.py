@@ -37,8 +37,8 @@ class Settings:
         starts: Starts of ``(u v - c)²``, whose minimum is read off the charge.
     """
 
-    step: float = 0.005
-    steps: int = 400
+    step: float = 0.002
+    steps: int = 1000
     decay: float = 0.2
     samples: int = 40
     starts: int = 8
@@ -254,7 +254,7 @@ charges = Experiment(
     "What gradient flow conserves, how weight decay makes it decay, and where it leads",
     f"{ZHAO}; {KUNIN}",
     {
-        Scale.SMOKE: Settings(steps=40, starts=2),
+        Scale.SMOKE: Settings(step=0.005, steps=40, starts=2),
         Scale.QUICK: Settings(),
         Scale.PAPER: Settings(step=0.002, steps=10000, starts=32),
     },
