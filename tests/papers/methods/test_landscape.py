@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 
-from isthmus.ground import load, params_of
-from isthmus.papers.bench import Experiment, Standing
-from isthmus.papers.methods.landscape import METHODS
+from isthmus.ground import params_of
+from isthmus.papers.bench import Standing
 from isthmus.papers.methods.landscape.taylor import Heights, Settings
 from isthmus.papers.methods.landscape.training import Descent, Network, outputs, scores
-
-EXPERIMENTS = dict.fromkeys(method.experiment for method in METHODS)
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_it_runs_and_is_drawn(experiment: Experiment, tmp_path) -> None:
-    found = experiment.run("smoke", folder=tmp_path)
-    assert found.passed, [str(check) for check in found.check()]
-    for name in found.draw():
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    data = json.loads((tmp_path / "result.json").read_text("utf-8"))
-    assert data["found"]["measured"] == found.measured
-    assert "\n" not in found.measured
-    assert load(tmp_path / "arrays.safetensors").keys() == found.arrays().keys()
-    assert str(found)
 
 
 def test_what_is_wrong_fails_and_what_is_explained_is_a_finding() -> None:

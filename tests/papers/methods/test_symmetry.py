@@ -1,42 +1,24 @@
 """Methods of symmetry, at the smallest scale: they run, and what is exact of them holds."""
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 
-from isthmus.ground import load
 from isthmus.papers.bench import Standing
 from isthmus.papers.methods import symmetry
 from isthmus.papers.methods.symmetry import asymmetric, directions, mechanisms, toroids, width
+
+pytestmark = pytest.mark.xdist_group("symmetry methods")
 
 EXPERIMENTS = tuple(dict.fromkeys(method.experiment for method in symmetry.METHODS))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_every_experiment_runs_and_is_drawn(experiment, tmp_path) -> None:
-    found = experiment.run("smoke", folder=tmp_path)
-    assert found.passed, [str(check) for check in found.check()]
-    assert found.check()
-    for name in found.draw():
-        assert (tmp_path / f"{name}.svg").read_text("utf-8").startswith("<svg")
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    data = json.loads((tmp_path / "result.json").read_text("utf-8"))
-    assert data["found"]["measured"] == found.measured
-    assert "\n" not in found.measured
-    assert load(tmp_path / "arrays.safetensors").keys() == found.arrays().keys()
-    assert str(found)
+def test_headlines_are_left_out_of_short_runs(experiment, smoke) -> None:
+    found, _ = smoke(experiment)
     told = type(found)(**{**vars(found), "settings": replace(found.settings, headline=True)})
     assert len(told.check()) > len(found.check())
-
-
-def test_every_method_says_where_it_is_from() -> None:
-    for method in symmetry.METHODS:
-        assert method.experiment.name.startswith("methods.")
-        assert method.call.startswith("`isthmus.")
-        assert method.source
-        assert method.headline
 
 
 def failing(found) -> set[str]:

@@ -1,7 +1,5 @@
 """Theory of connectedness, at the smallest scale: it runs, is drawn, and its laws hold."""
 
-import functools
-import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +7,6 @@ import torch
 
 from isthmus.ground import Disconnected
 from isthmus.papers.bench import Scale, Standing
-from isthmus.papers.methods.theory import METHODS
 from isthmus.papers.methods.theory.at_start import product_law
 from isthmus.papers.methods.theory.decay import decayed_path
 from isthmus.papers.methods.theory.double_descent import double_descent
@@ -21,41 +18,6 @@ from isthmus.papers.methods.theory.sublevel import sublevel
 from isthmus.papers.methods.theory.teacher_manifold import teacher_manifold
 
 pytestmark = pytest.mark.xdist_group("theory methods")  # what all tests look at is made once
-
-EXPERIMENTS = tuple(dict.fromkeys(method.experiment for method in METHODS))
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """What an experiment finds, and where; each is run once."""
-
-    @functools.cache
-    def run(experiment):
-        folder = tmp_path_factory.mktemp("methods") / experiment.name
-        return experiment.run("smoke", folder=folder), folder
-
-    return run
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_every_method_is_measured_and_drawn(experiment, smoke) -> None:
-    found, folder = smoke(experiment)
-    assert found.passed, [str(check) for check in found.check()]
-    assert all(check.standing is Standing.PASSED for check in found.check())
-    assert all(bool(torch.isfinite(t).all()) for t in found.arrays().values())
-    (name,) = found.draw()
-    assert (folder / f"{name}.svg").read_text("utf-8").startswith("<svg")
-    data = json.loads((folder / "result.json").read_text("utf-8"))
-    assert data["found"]["measured"] == found.measured
-    assert "\n" not in found.measured
-    assert str(found)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_claims_hold_at_the_quick_scale(experiment) -> None:
-    found = experiment.run("quick")
-    assert found.passed, [str(check) for check in found.check()]
 
 
 def failed(found) -> set[str]:

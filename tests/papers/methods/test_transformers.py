@@ -1,7 +1,5 @@
 """Transformers' groups in use, at the smallest scale: identities hold, and claims can fail."""
 
-import functools
-import json
 from dataclasses import replace
 
 import pytest
@@ -10,7 +8,6 @@ from torch.func import functional_call
 
 from isthmus import discover, params_of, verify
 from isthmus.papers.bench import Scale, Standing
-from isthmus.papers.methods.transformers import METHODS
 from isthmus.papers.methods.transformers.experts import experts, mixtures, orders
 from isthmus.papers.methods.transformers.networks import Mixture, masked_text, mixture_gpt
 from isthmus.papers.methods.transformers.quantisation import FORMATS, WAYS, quantisation
@@ -22,46 +19,13 @@ from isthmus.papers.methods.transformers.text_transformers import (
     text_transformers,
 )
 
-pytestmark = pytest.mark.xdist_group("transformers")  # what all tests look at is made once
+pytestmark = pytest.mark.xdist_group("transformers methods")  # what all tests look at is made once
 
 LEARNED = torch.tensor([WAYS.index("learned")])
-EXPERIMENTS = tuple(dict.fromkeys(method.experiment for method in METHODS))
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """What an experiment finds, and where; each is run once."""
-
-    @functools.cache
-    def run(experiment):
-        folder = tmp_path_factory.mktemp("methods") / experiment.name
-        return experiment.run("smoke", folder=folder), folder
-
-    return run
 
 
 def failed(found):
     return {check.name for check in found.check() if not check.passed}
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_every_method_is_measured_and_drawn(experiment, smoke) -> None:
-    found, folder = smoke(experiment)
-    assert all(check.standing is Standing.PASSED for check in found.check())
-    assert all(bool(torch.isfinite(t).all()) for t in found.arrays().values())
-    (name,) = found.draw()
-    assert (folder / f"{name}.svg").read_text("utf-8").startswith("<svg")
-    data = json.loads((folder / "result.json").read_text("utf-8"))
-    assert data["found"]["measured"] == found.measured
-    assert "\n" not in found.measured
-    assert str(found)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
-def test_claims_hold_at_the_quick_scale(experiment) -> None:
-    found = experiment.run("quick")
-    assert found.passed, [str(check) for check in found.check()]
 
 
 def test_claims_on_rounding_can_fail(smoke) -> None:

@@ -33,7 +33,7 @@ class CcaMerge(AbstractFeatureMerger):
     shows are pooled; the formula is reconstructed from the method's outline.
 
     Args:
-        model, batches, symmetry: As of `AbstractFeatureMerger`; ``into`` must be None.
+        model: As of `AbstractFeatureMerger`; so ``batches``, ``symmetry``; ``into`` must be None.
         ridge: Added to the variance of each unit, relative to the mean variance, so that units
             that hardly change are not blown up. 0 is exact where all directions are seen.
 

@@ -38,8 +38,8 @@ class Pleas(AbstractFeatureMerger):
     squares" is reconstructed.
 
     Args:
-        model, batches, symmetry, into: As of `AbstractFeatureMerger`. The batches are read once
-            for each layer.
+        model: As of `AbstractFeatureMerger`; so ``symmetry`` and ``into``.
+        batches: Also so; they are read once for each layer.
         ridge: λ, relative to the mean square of a layer's inputs; positive. What the data do not
             show stays as it is in W_0.
 

@@ -30,7 +30,7 @@ class ZipIt(AbstractFeatureMerger):
     ``again``, is reconstructed.
 
     Args:
-        model, batches, symmetry, into: As of `AbstractFeatureMerger`.
+        model: As of `AbstractFeatureMerger`; so ``batches``, ``symmetry`` and ``into``.
         within: The share of a model's units that may be spent on merges within it. With 0 each
             unit of one model meets one of the other: the mean after a permutation. If only merges
             are left that this rules out, they are made all the same.
