@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from isthmus.cli.inputs import load_data, load_model
+from isthmus.cli.inputs import load_data, load_model, thinned
 from isthmus.discovery import discover
 from isthmus.ground import load, save
 from isthmus.merging import (
@@ -113,6 +113,12 @@ def test_by_features(files, merged, name):
     assert ran.code == 0, ran.err
     plain = replace(method, align=False)
     assert equal(repaired, merge(models, plain, MatchedMoments(*given, plain.common(models))))
+    ran, fewer = merged(paths, *words, "--samples", 20, "--force")
+    assert ran.code == 0, ran.err
+    some = thinned(data, 20, 0)
+    shown = batches(some.x_train, some.y_train, 1000)
+    assert equal(fewer, merge(models, replace(method, batches=shown)))
+    assert not equal(fewer, found)
 
 
 def test_a_soup_is_no_worse_than_its_best_model(files, merged):

@@ -15,7 +15,7 @@ import isthmus.merging as merging
 from isthmus.algebra import Symmetry
 from isthmus.cli import screen
 from isthmus.cli.app import Outcome, verb
-from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry
+from isthmus.cli.inputs import CHECKPOINT, claim, load_data, load_model, load_with_symmetry, thinned
 from isthmus.cli.mergers import (
     BY_FEATURES,
     After,
@@ -38,6 +38,7 @@ from isthmus.cli.options import (
     JsonOption,
     ModelOrSymmetryOption,
     RestartsOption,
+    SamplesOption,
     SeedOption,
     SymmetryOption,
 )
@@ -69,6 +70,7 @@ def merge(
     keep: KeepOption = 0.2,
     drop: DropOption = 0.9,
     within: WithinOption = 1.0,
+    samples: SamplesOption = None,
     seed: SeedOption = 0,
     restarts: RestartsOption = 0,
     repair: AfterOption = None,
@@ -81,7 +83,7 @@ def merge(
         raise BadInput(f"{len(checkpoints)} checkpoint to merge", "give at least two")
     files = [*([base] if base else []), *checkpoints]
     claim(output, force=force, inputs=files, endings=CHECKPOINT)
-    source = _Source(model, data, batch_size)
+    source = _Source(model, data, batch_size, samples, seed)
     with screen.progress("merge") as step:
         step("reading the graph", 0, len(files) + 1)
         loaded, group = load_with_symmetry(files, model, symmetry, example, data)
@@ -143,6 +145,8 @@ class _Source:
     model: str | None
     data: str | None
     batch_size: int
+    samples: int | None
+    seed: int
 
     def require(self, repair: After, method: Merger) -> None:
         """Raise unless there is what they need."""
@@ -191,5 +195,5 @@ class _Source:
         return kind(*given, align=align)
 
     def _given(self) -> tuple[nn.Module, Iterable[Batch]]:
-        known = load_data(str(self.data))
+        known = thinned(load_data(str(self.data)), self.samples, self.seed)
         return load_model(str(self.model)), batches(known.x_train, known.y_train, self.batch_size)
