@@ -233,6 +233,17 @@ def _difference(x: Tensor, y: Tensor) -> Tensor:
     return x - y if x.dtype == torch.float32 else _wide(x) - _wide(y)
 
 
+def double(params: Mapping[str, Tensor]) -> Params:
+    """The same in float64, complex tensors in complex128; integers as they are."""
+
+    def widened(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return tensor.to(torch.complex128)
+        return tensor.double() if tensor.is_floating_point() else tensor
+
+    return {name: widened(tensor) for name, tensor in params.items()}
+
+
 def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)
 

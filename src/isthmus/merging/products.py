@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import GeneralLinear
 from isthmus.algebra.reps import Block
-from isthmus.ground import BadInput, Params, matrices
+from isthmus.ground import BadInput, Params, double, matrices
 from isthmus.merging.average import Average
 from isthmus.merging.mergers import AbstractMerger
 
@@ -61,7 +61,7 @@ class ProductAverage(AbstractMerger):
         """The merged Params."""
         for model in models:
             self.symmetry.check(model)
-        each = [self.symmetry.coordinates(_wide(model)) for model in models]
+        each = [self.symmetry.coordinates(double(model)) for model in models]
         mean = Average(self.weights)(each)
         reps = self.symmetry.essential.reps
         merged = {n: t.clone() if n in reps else each[0][n] for n, t in mean.items()}
@@ -132,7 +132,3 @@ def _split(first: Sequence[Tensor], second: Sequence[Tensor]) -> tuple[Tensor, T
     roots = s[..., :kept].sqrt().unsqueeze(-1)
     rows = [roots * (basis @ turn[..., :kept]).mT for basis, turn in ((left, u), (right, v.mT))]
     return pad(rows[0], (0, 0, 0, size - kept)), pad(rows[1], (0, 0, 0, size - kept))
-
-
-def _wide(params: Mapping[str, Tensor]) -> Params:
-    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}

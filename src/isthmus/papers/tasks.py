@@ -148,6 +148,33 @@ def tiny_gpt(
     return Task("tiny-gpt", build, x, y, x_test, y_test, per_token, data.classes)
 
 
+@dataclass(frozen=True)
+class GptSettings:
+    """A small GPT on a text, trained with Adam at a rate of 0.003.
+
+    Attributes:
+        text: Name of the data set.
+        width: Of the stream; so ``blocks``.
+        context: Characters in a window.
+        windows: Training windows; so ``tests``.
+        epochs: Of each training.
+    """
+
+    text: str = "tinyshakespeare"
+    width: int = 32
+    blocks: int = 2
+    context: int = 32
+    windows: int = 4000
+    tests: int = 200
+    epochs: int = 4
+
+    @property
+    def task(self) -> Task:
+        """The network and its data."""
+        task = tiny_gpt(self.context, self.width, self.blocks, self.text)
+        return task.fewer(self.windows, self.tests)
+
+
 def per_token(outputs: Tensor, targets: Tensor) -> Tensor:
     """Cross entropy of logits ``(samples, tokens, vocabulary)``, the mean over all tokens."""
     return cross_entropy(outputs.flatten(0, -2), targets.flatten())

@@ -14,7 +14,7 @@ from isthmus.algebra.bases import basis_change, stream_group
 from isthmus.algebra.groups import AbstractRotation, MeanOrthogonal
 from isthmus.alignment.data.covariance import input_metrics
 from isthmus.alignment.data.metric import Metric
-from isthmus.ground import BadInput, Result
+from isthmus.ground import BadInput, Result, double
 from isthmus.ground.matrices import helmert, symmetric
 from isthmus.landscape.running import Batch
 
@@ -84,7 +84,7 @@ def principal_axes(
         BadInput: It is no stream, there are no batches, or nothing that reads it was seen.
     """
     group = stream_group(symmetry, space)
-    settled = symmetry.canonical({n: _wide(t) for n, t in params.items()})
+    settled = symmetry.canonical(double(params))
     essential = symmetry.coordinates(settled)
     metrics = input_metrics(model, batches, settled, symmetry, essential)
     basis = turned_directions(group)  # the mean, which stays, is no part of it
@@ -113,7 +113,3 @@ def _reads(symmetry: Symmetry, metric: Metric, space: str) -> bool:
 def _second(metric: Metric) -> Tensor:
     spread = metric.spread if metric.spread.dim() == 2 else metric.spread.diag()
     return spread + torch.outer(metric.mean, metric.mean)
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor

@@ -13,7 +13,7 @@ from isthmus.algebra.groups.base import spread
 from isthmus.algebra.reps import Block, Rep
 from isthmus.algebra.spaces import Axis, Choice, Factor, leaves
 from isthmus.alignment.fusion.carrier import carried
-from isthmus.ground import BadInput, Params, is_real_valued
+from isthmus.ground import BadInput, Params, double, is_real_valued
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +85,11 @@ class CommonUnits:
 
     def settled(self, params: Mapping[str, Tensor]) -> Params:
         """The same function, all that it does not depend on taken from ``like``."""
-        found = wide(self.target.coordinates(params))
+        found = double(self.target.coordinates(params))
         return self._whole({n: t for n, t in found.items() if n in self.target.essential.reps})
 
     def _whole(self, essential: Mapping[str, Tensor]) -> Params:
-        whole = wide(self.target.coordinates(self.like)) | dict(essential)
+        whole = double(self.target.coordinates(self.like)) | dict(essential)
         return self.target.parameters(whole, self.like)
 
     def alone(self) -> list[Params]:
@@ -114,7 +114,7 @@ class CommonUnits:
     def coordinates(self) -> list[Params]:
         """Of each model those on which its symmetry acts linearly, in float64."""
         pairs = zip(self.symmetries, self.models, strict=True)
-        return [wide(symmetry.coordinates(params)) for symmetry, params in pairs]
+        return [double(symmetry.coordinates(params)) for symmetry, params in pairs]
 
     def canonical(self) -> list[Params]:
         """The models in the gauge, where what units show on data is carried as they are."""
@@ -182,14 +182,3 @@ class CommonUnits:
                 over = [at[outer] for outer in self.target.essential.spaces[str(factor.space)].over]
                 out = out * spread(counts, [*over, dim], len(block.factors))
         return out
-
-
-def wide(params: Mapping[str, Tensor]) -> Params:
-    """Floating tensors in float64, complex ones in as many digits."""
-
-    def widened(tensor: Tensor) -> Tensor:
-        if tensor.is_complex():
-            return tensor.to(torch.complex128)
-        return tensor.double() if tensor.is_floating_point() else tensor
-
-    return {name: widened(tensor) for name, tensor in params.items()}

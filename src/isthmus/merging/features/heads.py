@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from isthmus.algebra import Symmetry
 from isthmus.alignment.fusion.carrier import carried
-from isthmus.ground import BadInput, Params, is_real_valued
-from isthmus.merging.features.common import CommonUnits, wide
+from isthmus.ground import BadInput, Params, double, is_real_valued
+from isthmus.merging.features.common import CommonUnits
 from isthmus.merging.partial import names_of
 
 
@@ -26,7 +26,7 @@ def heads_of(common: CommonUnits, shared: Sequence[str]) -> tuple[Params, ...]:
     _require_cut(target, trunk, given, moved)
     passages = [passage.only(given) for passage in common.passages]
     merged = replace(common, passages=passages).merged()
-    whole = wide(target.coordinates(merged))
+    whole = double(target.coordinates(merged))
     found = []
     for passage, symmetry, own in zip(
         passages, common.symmetries, common.coordinates(), strict=True

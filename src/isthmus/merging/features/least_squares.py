@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.algebra import Symmetry
-from isthmus.ground import BadInput, Params, matrices
+from isthmus.ground import BadInput, Params, double, matrices
 from isthmus.landscape.running import evaluation_mode, pair, run, weights_for
-from isthmus.merging.features.common import CommonUnits, Passage, wide
+from isthmus.merging.features.common import CommonUnits, Passage
 from isthmus.merging.features.grouping import paired
 from isthmus.merging.features.merger import AbstractFeatureMerger, Rows, WideBatches
 from isthmus.merging.features.unfolding import columns, fits, unfolded
@@ -57,7 +57,7 @@ class Pleas(AbstractFeatureMerger):
     def __call__(self, models: Sequence[Mapping[str, Tensor]]) -> Params:
         """The merged Params."""
         common = self.common(models)
-        merged = common.target.canonical(wide(common.merged()))
+        merged = common.target.canonical(double(common.merged()))
         module = self.into[0] if self.into is not None else self.model
         known = Layers(module, WideBatches(self.batches))
         ends = tuple((self.model, end) for end in common.canonical())

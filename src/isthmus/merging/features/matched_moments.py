@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape.running import Batch
-from isthmus.merging.features.common import CommonUnits, wide
+from isthmus.merging.features.common import CommonUnits
 from isthmus.merging.features.merger import WideBatches
 from isthmus.merging.repairs.layers import Layers, Moments
 from isthmus.merging.repairs.renormalise import reset
@@ -48,7 +48,7 @@ class MatchedMoments:
 
     def __call__(self, params: Mapping[str, Tensor]) -> Params:
         """``params`` repaired, in the gauge of the symmetry."""
-        given = self.common.target.canonical(wide(params))
+        given = self.common.target.canonical(double(params))
         layers = Layers(self.model, WideBatches(self.batches))
         names = [n for n in layers.order(given, None)[:-1] if f"{n}.weight" in given]
         wanted = self._wanted(names)

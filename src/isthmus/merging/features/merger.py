@@ -14,9 +14,9 @@ from isthmus.algebra.groups import Motion
 from isthmus.alignment import ActivationMatching
 from isthmus.alignment.fusion.correspondence import check_correspondence
 from isthmus.alignment.matching.problem import Problem
-from isthmus.ground import BadInput, Params, params_of
+from isthmus.ground import BadInput, Params, double, params_of
 from isthmus.landscape.running import Batch, pair, place
-from isthmus.merging.features.common import CommonUnits, Passage, wide
+from isthmus.merging.features.common import CommonUnits, Passage
 from isthmus.merging.mergers import AbstractMerger
 
 Rows = tuple[bool, Tensor, Tensor]
@@ -81,7 +81,7 @@ class AbstractFeatureMerger(AbstractMerger):
 
     def _aligned(self, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> tuple[Params, Params]:
         """Both in float64, the second aligned."""
-        one, two = wide(a), wide(b)
+        one, two = double(a), double(b)
         if self.align:
             found = self._seen(one, two, self.symmetry, torch.Generator().manual_seed(0))
             two = self.symmetry.act(found.element, two)

@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.algebra import Element, Symmetry
 from isthmus.alignment import Alignment, Matcher, align
 from isthmus.alignment.finite import check_finite
-from isthmus.ground import BadInput, Certificate, Params, Result, Verdict, norm
+from isthmus.ground import BadInput, Certificate, Params, Result, Verdict, double, norm
 
 ON_ORBIT = 1e-6
 """A target this near the base's orbit, relative to its length, counts as lying on it."""
@@ -125,7 +125,7 @@ def carry_task(
         symmetry.check(params)
         check_finite(params, which)
     before, after = (_moved(element, _essential(symmetry, one)) for one in (base, fine))
-    found = symmetry.coordinates(_wide(to))
+    found = symmetry.coordinates(double(to))
     for name, moved in after.items():
         held = found[name]
         found[name] = held + scale * (moved - before[name])
@@ -136,7 +136,7 @@ def carry_task(
 
 def _essential(symmetry: Symmetry, params: Mapping[str, Tensor]) -> Params:
     """What the function depends on, in the coordinates on which the group acts linearly."""
-    found = symmetry.coordinates(_wide(params))
+    found = symmetry.coordinates(double(params))
     reps = symmetry.essential.reps
     return {n: t for n, t in found.items() if n in reps and t.is_floating_point()}
 
@@ -145,10 +145,6 @@ def _moved(element: Element, coordinates: Params) -> Params:
     """The essential part of an element on essential coordinates."""
     core = element.symmetry.essential
     return core.act_all(Element(core, {n: element.values[n] for n in core.spaces}), coordinates)
-
-
-def _wide(params: Mapping[str, Tensor]) -> Params:
-    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
 
 
 def _certificate(alignment: Alignment, size: float) -> Certificate:

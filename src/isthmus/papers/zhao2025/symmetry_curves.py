@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Line, Loss, OrbitPath, chord_bound
 from isthmus.papers.bench import Bench, Check, Experiment, Findings, Scale
 from isthmus.papers.bench.table import table
@@ -163,7 +163,7 @@ def _curves(bench: Bench, settings: Settings, name: str, scale: float) -> Params
     start = task.trained(bench, bench.seed, **batch)  # type: ignore[arg-type]
     model = task.fresh()
     symmetry = discover(model, task.x[:1])
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in start.items()}
+    wide = double(start)
     shown = (task.x_test[: settings.shown], task.y_test[: settings.shown])
     loss = Loss(model, [shown], task.criterion, {}, dtype=torch.float64)
     ts = [k / (settings.points - 1) for k in range(settings.points)]

@@ -11,6 +11,7 @@ from isthmus.algebra.symmetry import Params, Symmetry
 from isthmus.alignment.data.metric import Metric
 from isthmus.alignment.forms.canonical import Form, canonical
 from isthmus.alignment.matcher import Matcher
+from isthmus.ground import double
 from isthmus.ground.errors import BadInput
 from isthmus.transport.dimension.effective import effective_dimension
 from isthmus.transport.dimension.intrinsic import intrinsic_dimension
@@ -157,7 +158,7 @@ def _dimensions(
 
 def _formed(params: Mapping[str, Tensor], symmetry: Symmetry, form: Form | None) -> Params:
     """A model in float64, with units of the form's length in the order that they have."""
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+    wide = double(params)
     return wide if form is None else canonical(wide, symmetry, form, ordered=False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import (
     AbstractPath,
     Line,
@@ -18,7 +18,7 @@ from isthmus.landscape import (
     transfer_path,
 )
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
-from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered, wide
+from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered
 from isthmus.papers.methods.method import Method
 
 KUDITIPUDI = "Kuditipudi et al. 2019, NeurIPS"
@@ -120,7 +120,7 @@ class Built(Ways):
 
 def perform(bench: Bench, settings: Settings) -> Built:
     """Two trainings, and one step for all paths."""
-    a, b = map(wide, settings.trained(bench, 2))
+    a, b = map(double, settings.trained(bench, 2))
     task, symmetry = settings.task(), settings.symmetry()
     loss, test = (replace(one, dtype=torch.float64) for one in (
         task.loss(1000), task.loss(test=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Bezier, ElasticBand, Line, PolygonalChain, Training, bend
 from isthmus.landscape.curves import Curve
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
-from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered, wide
+from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered
 from isthmus.papers.methods.method import Method
 
 GARIPOV = "Garipov et al. 2018, NeurIPS"
@@ -104,7 +104,7 @@ def perform(bench: Bench, settings: Settings) -> Curves:
 
 def _off(curve: Curve) -> float:
     """How far the points of a curve are from Bézier's formula, relative, in float64."""
-    curve, gaps = Curve(curve.shape, [wide(dict(point)) for point in curve.points]), []
+    curve, gaps = Curve(curve.shape, [double(dict(point)) for point in curve.points]), []
     for t in (0.2, 0.5, 0.9):
         weights = ((1 - t) ** 2, 2 * t * (1 - t), t**2)
         for name, here in curve(t).items():

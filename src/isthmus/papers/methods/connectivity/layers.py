@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from isthmus.alignment import align
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Line, Loss, feature_connectivity, layer_barriers
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.connectivity.ways import Networks, wide
+from isthmus.papers.methods.connectivity.ways import Networks
 from isthmus.papers.methods.method import Measured, Method
 
 ADILOVA = "Adilova et al. 2024, ICLR"
@@ -142,7 +142,7 @@ class Layers(Measured):
 
 def perform(bench: Bench, settings: Settings) -> Layers:
     """Two trainings, and a step for each pair."""
-    a, b = map(wide, settings.trained(bench, 2))
+    a, b = map(double, settings.trained(bench, 2))
     moved = align(b, to=a, symmetry=settings.symmetry(), seed=bench.seed).params
     loss = replace(settings.task().loss(test=True), dtype=torch.float64)
     parts = [

@@ -20,11 +20,11 @@ from isthmus.alignment import (
     Universe,
     align_all,
 )
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.connectivity.ways import TONES, Networks, ordered, wide
+from isthmus.papers.methods.connectivity.ways import TONES, Networks, ordered
 from isthmus.papers.methods.method import Measured, Method
 
 AINSWORTH = "Ainsworth, Hayase and Srinivasa 2023 (Git Re-Basin), ICLR"
@@ -123,7 +123,7 @@ def perform(bench: Bench, settings: Settings) -> Many:
     descent = MeanDescent(LossDescent(loss, held=task.loss(1000), steps=settings.descent), rounds=1)
 
     def cycles() -> Params:
-        some = [wide(one) for one in models[:3]]
+        some = [double(one) for one in models[:3]]
         pair: tuple[Strategy, ...] = (Universe(), Pairwise())
         found = [
             align_all(some, symmetry=symmetry, strategy=strategy, seed=bench.seed)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from isthmus.alignment import WeightMatching, align
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Line, Loss, Training, simplexes, star
 from isthmus.landscape.curves.many.simplexes import SimplicialComplex
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
-from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered, wide
+from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered
 from isthmus.papers.methods.method import Method
 
 LIN = "Lin, Li and Wu 2024"
@@ -168,7 +168,7 @@ def _together(test: Loss, points: list[Params]) -> float:
 
 def _volumes(region: SimplicialComplex) -> tuple[tuple[float, ...], list[float]]:
     """Logarithms of volumes in float64: the library's, and ``√det G / n!`` of the edges' G."""
-    region = replace(region, vertices=tuple(wide(dict(one)) for one in region.vertices))
+    region = replace(region, vertices=tuple(double(dict(one)) for one in region.vertices))
     rows = [torch.cat([t.flatten() for t in one.values()]) for one in region.vertices]
     found = []
     for simplex in region.simplexes:

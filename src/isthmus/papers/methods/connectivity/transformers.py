@@ -18,7 +18,7 @@ from isthmus.landscape import Line
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.methods.connectivity.ways import Ways, along
 from isthmus.papers.methods.method import Method
-from isthmus.papers.tasks import Task, tiny_gpt
+from isthmus.papers.tasks import GptSettings, Task
 
 THEUS = "Theus et al. 2025, NeurIPS"
 TRAN = "Tran et al. 2026, ICML"
@@ -31,33 +31,16 @@ NAMES = ("as they are", *PARTS, "by activations", "by the loss")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(GptSettings):
     """Two GPTs on a text.
 
     Attributes:
-        text: Name of the data set.
-        width: Of the stream; so ``blocks``.
-        context: Characters in a window.
-        windows: Training windows; so ``tests``.
-        epochs: Of each training, with Adam at a rate of 0.003.
         descent: Steps of the descent of the loss.
         points: On every line.
     """
 
-    text: str = "tinyshakespeare"
-    width: int = 32
-    blocks: int = 2
-    context: int = 32
-    windows: int = 4000
-    tests: int = 200
-    epochs: int = 4
     descent: int = 150
     points: int = 11
-
-    def task(self) -> Task:
-        """The network and its data."""
-        task = tiny_gpt(self.context, self.width, self.blocks, self.text)
-        return task.fewer(self.windows, self.tests)
 
 
 @dataclass(frozen=True)
@@ -125,7 +108,7 @@ class Transformers(Ways):
 
 def perform(bench: Bench, settings: Settings) -> Transformers:
     """Two trainings, and a step for each way."""
-    task = settings.task()
+    task = settings.task
     a, b = (task.trained(bench, bench.seed + k, epochs=settings.epochs, lr=3e-3) for k in range(2))
     symmetry = discover(task.fresh(), task.x[:1])
     exact = verify(symmetry, task.fresh(), task.x[:2], samples=3, seed=bench.seed)

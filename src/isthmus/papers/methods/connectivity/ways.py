@@ -134,11 +134,6 @@ def drawn_lines(rows: Mapping[str, Tensor], low: float = 0.0, high: float = 1.0)
     ]
 
 
-def wide(params: Params) -> Params:
-    """The same in float64."""
-    return {name: tensor.double() for name, tensor in params.items()}
-
-
 def ordered(found: Mapping[str, Tensor], names: Sequence[str]) -> Params:
     """The tensors of these names, in this order: a stored step forgets it."""
     return {name: found[name] for name in names}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from isthmus.alignment import ActivationMatching, align
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape.running import Batch
 from isthmus.merging import (
     AbstractFeatureMerger,
@@ -23,7 +23,7 @@ from isthmus.merging import (
     merge,
 )
 from isthmus.merging.features.heads import heads_of
-from isthmus.papers.methods.merging.networks import apart, wide
+from isthmus.papers.methods.merging.networks import apart
 from isthmus.papers.tasks import Task
 from isthmus.testing.datasets import batches
 
@@ -156,7 +156,7 @@ def identities(pair: Pair, twice: Task) -> tuple[float, ...]:
     x = pair.task.x[:300].double()
     model, data = pair.task.fresh().double(), [(x, None)]
     symmetry = discover(model, x[:1])
-    a, b = (wide(one) for one in pair.models)
+    a, b = (double(one) for one in pair.models)
     copy = symmetry.act(symmetry.sample(seed=0), a)
     across = ZipIt(model, data, symmetry, within=0)
     common = across.common([a, b])

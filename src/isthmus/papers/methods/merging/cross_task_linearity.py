@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from isthmus.ground import Params, lerp
+from isthmus.ground import Params, double, lerp
 from isthmus.landscape import Line, feature_connectivity
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.merging.networks import aligned_pair, wide
+from isthmus.papers.methods.merging.networks import Perceptrons, aligned_pair
 from isthmus.papers.methods.method import Measured
-from isthmus.papers.tasks import Task, image_perceptron
+from isthmus.papers.tasks import Task
 
 _SOURCE = "Zhou, Chen, Chen, Yang, Xu, Hu and Yan 2024, Cross-task linearity (ICML)"
 KINDS = ("fine-tunes", "aligned", "strangers")
@@ -24,31 +24,19 @@ _TONES = ("teal", "blue", "red")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Perceptrons):
     """Two fine-tunes of a base, each for half of the classes, and two networks trained apart.
 
     Attributes:
-        fashion: On Fashion-MNIST; else on digits.
-        depth: Hidden layers, of ``width`` units each.
-        samples: For training; features are compared on so many ``tests``.
         epochs: Of the base and the networks apart, and of each fine-tune.
         learned: Whether that is enough for the claims.
     """
 
-    fashion: bool = True
     depth: int = 3
     width: int = 128
-    samples: int = 5000
     tests: int = 1000
     epochs: tuple[int, int] = (6, 4)
     learned: bool = True
-
-    @property
-    def task(self) -> Task:
-        """The network with its data."""
-        return image_perceptron(self.fashion, *[self.width] * self.depth).fewer(
-            self.samples, self.tests
-        )
 
 
 @dataclass(frozen=True)
@@ -171,7 +159,7 @@ def _off(task: Task, a: Params, b: Params) -> float:
 
     Run plainly: `feature_connectivity` computes a layer that moves on a line by this very rule.
     """
-    one, two = wide(a), wide(b)
+    one, two = double(a), double(b)
     layers = [name.removesuffix(".weight") for name in one if name.endswith(".weight")]
     last = {n: two[n] if n.startswith(f"{layers[-1]}.") else one[n] for n in one}
     model, x = task.fresh().double(), task.x_test.double()

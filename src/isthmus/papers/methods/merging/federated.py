@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params, double, params_of
 from isthmus.merging import LocalTraining, label_skewed
 from isthmus.merging import federated as train_together
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import accuracy, apart, percent, wide
+from isthmus.papers.methods.merging.networks import accuracy, apart, percent
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.tasks import Task, image_perceptron
 from isthmus.testing.datasets import batches
@@ -229,7 +229,7 @@ def _one_client(task: Task) -> float:
     shown = batches(task.x[:100].double(), task.y[:100], 25)
     model = task.fresh().double()
     found = train_together(model, [shown], task.criterion, 1, LocalTraining(lr=0.1)).params
-    params = {n: t.requires_grad_() for n, t in wide(params_of(model)).items()}
+    params = {n: t.requires_grad_() for n, t in double(params_of(model)).items()}
     for x, y in shown:
         value = task.criterion(torch.func.functional_call(model, params, (x,)), y)
         slopes = torch.autograd.grad(value, list(params.values()))

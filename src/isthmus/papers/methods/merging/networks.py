@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +12,31 @@ from isthmus.alignment import align
 from isthmus.discovery import discover
 from isthmus.ground import Params
 from isthmus.papers.bench import Bench
-from isthmus.papers.tasks import Task
+from isthmus.papers.tasks import Task, image_perceptron
+
+
+@dataclass(frozen=True)
+class Perceptrons:
+    """Perceptrons of equal hidden layers.
+
+    Attributes:
+        fashion: On Fashion-MNIST; else on digits.
+        depth: Hidden layers, of ``width`` units each.
+        samples: For training; ``tests`` for what is measured.
+    """
+
+    fashion: bool = True
+    depth: int = 4
+    width: int = 96
+    samples: int = 5000
+    tests: int = 2000
+
+    @property
+    def task(self) -> Task:
+        """The network with its data."""
+        return image_perceptron(self.fashion, *[self.width] * self.depth).fewer(
+            self.samples, self.tests
+        )
 
 
 def aligned_pair(
@@ -31,11 +56,6 @@ def aligned_pair(
 def accuracy(task: Task, params: Mapping[str, Tensor]) -> float:
     """The share of test samples that the network classifies as they are."""
     return task.loss(test=True).metrics_at(params)["accuracy"]
-
-
-def wide(params: Mapping[str, Tensor]) -> Params:
-    """In float64."""
-    return {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
 
 
 def apart(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:

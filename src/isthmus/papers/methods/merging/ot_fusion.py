@@ -10,12 +10,12 @@ from torch import Tensor
 
 from isthmus.alignment import TransportFusion
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import Average, merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import accuracy, apart, percent, steps, wide
+from isthmus.papers.methods.merging.networks import accuracy, apart, percent, steps
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.tasks import Task, image_perceptron
 
@@ -178,7 +178,7 @@ def _measure(
 
 def _off(settings: Settings, task: Task, a: Params) -> tuple[float, float]:
     """Against what a fusion should not change."""
-    symmetry, one = discover(task.fresh(), task.x[:1]), wide(a)
+    symmetry, one = discover(task.fresh(), task.x[:1]), double(a)
     order = torch.randperm(settings.width, generator=torch.Generator().manual_seed(0))
     first, middle, last = (n.removesuffix(".weight") for n in a if n.endswith(".weight"))
     moved = _reordered(one, (first, middle, last), order, 1)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import Renormalise, merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import accuracy, aligned_pair, percent, wide
+from isthmus.papers.methods.merging.networks import accuracy, aligned_pair, percent
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.tasks import Task, image_perceptron
 from isthmus.testing.datasets import batches
@@ -161,7 +161,7 @@ def _middles(task: Task, a: Params, b: Params, moved: Params) -> Params:
 def _off(task: Task, a: Params, b: Params) -> tuple[float, float]:
     """How far RESCALE and REPAIR are from what they set, on some samples in float64."""
     x = task.x[:500].double()
-    model, ends = task.fresh().double(), (wide(a), wide(b))
+    model, ends = task.fresh().double(), (double(a), double(b))
     off = []
     for shift in (False, True):
         repair = Renormalise(model, [(x, None)], ends, shift=shift)

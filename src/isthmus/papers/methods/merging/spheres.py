@@ -9,37 +9,30 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import Average, KarcherMean, Slerp, merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.merging.networks import aligned_pair, percent, steps, wide
+from isthmus.papers.methods.merging.networks import Perceptrons, aligned_pair, percent, steps
 from isthmus.papers.methods.method import Measured
-from isthmus.papers.tasks import Task, image_perceptron
 
 _SOURCE = "Shoemake 1985 (SLERP); Karcher means on spheres"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Two networks trained apart and aligned; the fields are as those of ``methods.repair``."""
+class Settings(Perceptrons):
+    """Two networks trained apart and aligned.
 
-    fashion: bool = True
-    depth: int = 4
-    width: int = 96
-    samples: int = 5000
-    tests: int = 2000
+    Attributes:
+        epochs: Of each training.
+        points: Where both ways are looked at.
+        learned: Whether that is enough for the claims.
+    """
+
     epochs: int = 8
     points: int = 11
     learned: bool = True
-
-    @property
-    def task(self) -> Task:
-        """The network with its data."""
-        return image_perceptron(self.fashion, *[self.width] * self.depth).fewer(
-            self.samples, self.tests
-        )
 
 
 @dataclass(frozen=True)
@@ -164,7 +157,7 @@ def perform(bench: Bench, settings: Settings) -> Spheres:
 
 def _measure(settings: Settings, a: Params, b: Params, moved: Params) -> Params:
     loss = settings.task.loss(test=True)
-    one, two = wide(a), wide(moved)
+    one, two = double(a), double(moved)
     losses, accuracies, lengths, worst, apart = [], [], [], 0.0, 0.0
     for t in steps(settings.points):
         straight, circle = merge([one, two], Average((1 - t, t))), merge([one, two], Slerp(t))
@@ -177,7 +170,7 @@ def _measure(settings: Settings, a: Params, b: Params, moved: Params) -> Params:
         losses.append([one.loss for one in seen])
         accuracies.append([one.metrics["accuracy"] for one in seen])
         lengths.append([_length(straight) / whole, _length(circle) / whole])
-    off = [worst, apart, _logarithms([one, two, wide(b)])]
+    off = [worst, apart, _logarithms([one, two, double(b)])]
     return {
         "losses": torch.tensor(losses).T.contiguous(),
         "accuracies": torch.tensor(accuracies).T.contiguous(),

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import AbstractMerger, Dare, PcbMerging, TaskArithmetic, Ties, merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import apart, percent, wide
+from isthmus.papers.methods.merging.networks import apart, percent
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.tasks import Task, image_perceptron
 
@@ -206,7 +206,7 @@ def _measure(settings: Settings, base: Params, tuned: list[Params]) -> Params:
 
     merged = [[merge(tuned, way(base, s)) for s in settings.scales] for way in _MERGERS.values()]
     alone = [right(*one) for one in zip(asking, settings.groups, tuned, strict=True)]
-    exact, known = [wide(one) for one in tuned], wide(base)
+    exact, known = [double(one) for one in tuned], double(base)
     off = apart(merge(exact, TaskArithmetic(known, 1 / len(exact))), merge(exact))
     return {
         "chosen": torch.tensor([[over(choosing, one) for one in row] for row in merged]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Loss
 from isthmus.merging import (
     BiasCalibration,
@@ -23,14 +23,14 @@ from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.methods.merging.networks import (
+    Perceptrons,
     accuracy,
     aligned_pair,
     apart,
     percent,
-    wide,
 )
 from isthmus.papers.methods.method import Measured
-from isthmus.papers.tasks import Task, image_perceptron
+from isthmus.papers.tasks import Task
 from isthmus.testing.datasets import batches
 from isthmus.testing.training import accuracy as share_right
 
@@ -40,23 +40,17 @@ _TONES = ("amber", "blue", "purple", "green")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Two perceptrons of equal hidden layers; the fields are as those of ``methods.repair``."""
+class Settings(Perceptrons):
+    """Two perceptrons.
 
-    fashion: bool = True
+    Attributes:
+        epochs: Of each training.
+        learned: Whether that is enough for the claims.
+    """
+
     depth: int = 6
-    width: int = 96
-    samples: int = 5000
-    tests: int = 2000
     epochs: int = 15
     learned: bool = True
-
-    @property
-    def task(self) -> Task:
-        """The network with its data."""
-        return image_perceptron(self.fashion, *[self.width] * self.depth).fewer(
-            self.samples, self.tests
-        )
 
 
 @dataclass(frozen=True)
@@ -214,7 +208,7 @@ def _of_both(task: Task, ends: tuple[Params, Params], merged: Params, at: str) -
 
 
 def _exact(task: Task, ends: tuple[Params, Params], names: tuple[str, ...]) -> tuple[float, float]:
-    a, b = (wide(one) for one in ends)
+    a, b = (double(one) for one in ends)
     model, x = task.fresh().double(), task.x[:50].double()
     kept = PartialMerge(names[:1])([a, b])
     trunk = Trunks(model, [a], merge([a, b]), names[0], x)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from isthmus.algebra.groups import Permutation
 from isthmus.alignment import ActivationMatching, Statistic, align, aligned_curve
-from isthmus.ground import Params, distance, norm
+from isthmus.ground import Params, distance, double, norm
 from isthmus.landscape import AbstractPath, Bezier, Line, Loss, Training, bend
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
-from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered, wide
+from isthmus.papers.methods.connectivity.ways import Networks, Ways, along, ordered
 from isthmus.papers.methods.method import Method
 from isthmus.papers.tasks import Task
 
@@ -157,7 +157,7 @@ def perform(bench: Bench, settings: Settings) -> AlignedCurves:
         )
         ways = dict(zip(NAMES, curves, strict=True))
         trained = along(loss, ways, settings.points)
-        one, other = (_double(task)(wide(p)) for p in (b, turns.params))
+        one, other = (_double(task)(double(p)) for p in (b, turns.params))
         permuted = swaps.act(swaps.sample(seed=seed), a)
         back = align(permuted, to=a, symmetry=swaps, method=method, seed=seed).params
         return {

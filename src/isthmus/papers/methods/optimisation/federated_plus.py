@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params, double, params_of
 from isthmus.merging import LocalTraining, LogitCalibration, SharpnessAware
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
 from isthmus.papers.methods.merging.federated import Settings as Clients
 from isthmus.papers.methods.merging.federated import trained_together
-from isthmus.papers.methods.merging.networks import apart, percent, wide
+from isthmus.papers.methods.merging.networks import apart, percent
 from isthmus.papers.methods.method import Measured, Method
 from isthmus.papers.tasks import Task
 
@@ -164,7 +164,7 @@ def _exact(task: Task, rho: float = 0.05, tau: float = 1.5) -> list[float]:
     """What `Plus.off` holds."""
     x, y = task.x[:40].double(), task.y[:40]
     model = task.fresh().double()
-    start = wide(params_of(model))
+    start = double(params_of(model))
     steps = SharpnessAware(torch.optim.SGD(model.parameters(), lr=0.1), rho)
 
     def closure() -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import (
     AbstractPath,
     Bezier,
@@ -30,7 +30,6 @@ from isthmus.papers.methods.connectivity.ways import (
     along,
     drawn_lines,
     ordered,
-    wide,
 )
 from isthmus.papers.methods.method import Method
 
@@ -192,7 +191,7 @@ def perform(bench: Bench, settings: Settings) -> Layerwise:
         found = along(task.loss(test=True), ways, settings.points)
         seen = along(task.loss(2000), ways, settings.points)
         highest = torch.stack([seen[name][0].max() for name in NAMES])
-        return {**found, "highest": highest, **_exact(settings, ways, wide(a), wide(b))}
+        return {**found, "highest": highest, **_exact(settings, ways, double(a), double(b))}
 
     found = bench.step("paths", work)
     return Layerwise(
@@ -207,7 +206,7 @@ def _exact(
     way = ways["on spheres"]
     assert isinstance(way, OnSpheres)
     assert isinstance(way.path, Curve)
-    points = [wide(dict(point)) for point in way.path.points]
+    points = [double(dict(point)) for point in way.path.points]
     curve = OnSpheres(Curve(way.path.shape, points), way.spheres)
     weights = [name for name, tensor in a.items() if tensor.dim() > 1]
     ts = [k / (settings.points - 1) for k in range(settings.points)]

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params, double, params_of
 from isthmus.landscape import Flattest, Loss, Steepest, teleport
 from isthmus.landscape.dynamics.charges import Pairing
 from isthmus.landscape.dynamics.slopes import gradient
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import wide
 from isthmus.papers.methods.method import Measured, Method
 from isthmus.papers.methods.optimisation.moves import changed, descent, length, slope, trace
 from isthmus.papers.methods.optimisation.quadratic import Bowl, hyperbola, off_parallel
@@ -200,7 +199,7 @@ def _network(settings: Settings, seed: int) -> Params:
     task = settings.task
     model = task.fresh(seed).double()
     x, y = task.x.double(), task.y
-    loss, start = Loss(model, [(x, y)], task.criterion), wide(params_of(model))
+    loss, start = Loss(model, [(x, y)], task.criterion), double(params_of(model))
     symmetry = discover(model, x[:1], gauge="asis")
     moves = [
         teleport(start, loss, symmetry, objective, settings.moves)

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from isthmus.algebra.groups import Permutation
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.theory.at_start import gaps, product_law
-from isthmus.papers.methods.theory.search import double, exact_loss, mean_barrier, searched
+from isthmus.papers.methods.theory.search import exact_loss, mean_barrier, searched
 from isthmus.papers.tasks import digits_perceptron
 from isthmus.transport import Estimate, entezari_error, falling
 

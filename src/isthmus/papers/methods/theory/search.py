@@ -38,8 +38,3 @@ def mean_barrier(loss: Loss, networks: Sequence[Params]) -> float:
     """Over all pairs, in the middle of their lines."""
     pairs = list(itertools.combinations(networks, 2))
     return math.fsum(barrier(loss, Line(a, b), 3).height for a, b in pairs) / len(pairs)
-
-
-def double(params: Params) -> Params:
-    """In float64."""
-    return {name: tensor.double() for name, tensor in params.items()}

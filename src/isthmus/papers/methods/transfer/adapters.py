@@ -12,9 +12,9 @@ from torch.func import functional_call
 from isthmus.algebra import Space, Symmetry
 from isthmus.algebra.groups import GeneralLinear
 from isthmus.alignment import canonical, distance
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import ProductAverage, merge
-from isthmus.papers.methods.merging.networks import apart, wide
+from isthmus.papers.methods.merging.networks import apart
 from isthmus.papers.tasks import Task
 
 
@@ -68,7 +68,7 @@ def laws(task: Task, symmetry: Symmetry, params: Params) -> tuple[list[float], f
     Returns:
         By how much each law is missed, and how far outputs are off where A alone is doubled.
     """
-    one, model, x = wide(params), task.fresh().double(), task.x_test[:100].double()
+    one, model, x = double(params), task.fresh().double(), task.x_test[:100].double()
 
     def outputs(of: Params) -> Params:
         with torch.no_grad():

@@ -14,13 +14,13 @@ from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Motion
 from isthmus.alignment import TransportFusion, align
 from isthmus.discovery import discover
-from isthmus.ground import Params, params_of
+from isthmus.ground import Params, double, params_of
 from isthmus.landscape import Loss
 from isthmus.merging import merge
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, chart
-from isthmus.papers.methods.merging.networks import apart, wide
+from isthmus.papers.methods.merging.networks import apart
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.transfer.variants import halves
 from isthmus.papers.tasks import Task, tiny_gpt
@@ -261,7 +261,7 @@ def _losses(settings: Settings, ways: list[Way], choosing: Loss, asking: Loss) -
 
 def _off(settings: Settings, task: Task, a: Params) -> tuple[float, float]:
     """Against what a fusion should not change."""
-    symmetry, one = discover(task.fresh(), task.x[:1]), wide(a)
+    symmetry, one = discover(task.fresh(), task.x[:1]), double(a)
     outer = {name for space in symmetry.spaces.values() for name in space.over}
     swaps = symmetry.restrict((Motion.SWAP,)).restrict(lambda space: space.name not in outer)
     moved = swaps.act(swaps.sample(1), one)

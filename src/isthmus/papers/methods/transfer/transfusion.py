@@ -14,14 +14,14 @@ from isthmus.algebra import Element, Symmetry
 from isthmus.algebra.groups import Motion
 from isthmus.alignment import ActivationMatching, HeadSpectra, WeightMatching, align
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.ground.params import is_statistic
 from isthmus.merging import carry_task
 from isthmus.merging import transfer as bring
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.merging.networks import apart, wide
+from isthmus.papers.methods.merging.networks import apart
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.transfer.variants import halves, swapped, turned
 from isthmus.papers.tasks import Task, digits_convolution, image_perceptron, tiny_gpt
@@ -248,7 +248,7 @@ def _planted(task: Task, base: Params, tuned: Params) -> tuple[float, float, flo
     symmetry = discover(task.fresh(), task.x[:1])
     model, x = task.fresh().double().eval(), task.x_test[:50]
     x = x.double() if x.is_floating_point() else x
-    start, end = wide(base), wide(tuned)
+    start, end = double(base), double(tuned)
     g = symmetry.sample(1)
     target, wanted = symmetry.act(g, start), symmetry.act(g, end)
     found = bring(end, start, to=target, symmetry=symmetry).params

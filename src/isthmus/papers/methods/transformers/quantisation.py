@@ -12,7 +12,7 @@ from isthmus.algebra import Symmetry
 from isthmus.algebra.bases import hadamard_change
 from isthmus.algebra.groups import Motion
 from isthmus.alignment import LossDescent, Unmoved, align
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Loss
 from isthmus.landscape.modules import modules_of
 from isthmus.landscape.running import Batch
@@ -21,7 +21,6 @@ from isthmus.merging.running import watch
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.connectivity.ways import wide
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.transformers.streams import Trained, change, stream_of
 from isthmus.papers.tasks import Task
@@ -247,7 +246,7 @@ def _measured(
     seen = _seen(task, settings)
     peaks = [torch.stack([_peaks(task, p, seen) for p in some]).mean(0) for some in ways.values()]
     # float32 rounds what is stored: the same turns, in float64, tell what the group does.
-    whole = wide(trained)
+    whole = double(trained)
     moved = [symmetry.act(hadamard_change(symmetry, k), whole) for k in range(settings.turns)]
     return {
         "exact": torch.tensor(max(change(task, whole, one) for one in moved)),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from isthmus.algebra import Symmetry
 from isthmus.algebra.bases import stream_group
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Loss
 from isthmus.landscape.modules import modules_of
 from isthmus.landscape.running import Batch
@@ -20,7 +20,6 @@ from isthmus.merging.running import watch
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
 from isthmus.papers.figures import Axis, Picture, Series, beside, chart
-from isthmus.papers.methods.connectivity.ways import wide
 from isthmus.papers.methods.method import Measured
 from isthmus.papers.methods.transformers.streams import Trained, change, stream_of
 from isthmus.papers.tasks import Task
@@ -187,14 +186,14 @@ def _slices(bench: Bench, settings: Settings, task: Task, trained: Params) -> Pa
     symmetry, name = stream_of(task)
     seen = list(task.loss(settings.seen, batch=64).batches)
     axes = principal_axes(task.fresh(), symmetry, trained, seen, name)
-    second = _watched(task, symmetry.canonical(wide(trained)), seen)
+    second = _watched(task, symmetry.canonical(double(trained)), seen)
     ways = _bases(bench, settings, turned_directions(stream_group(symmetry, name)), axes, second)
     loss, losses, lost = task.loss(test=True), [], []
     for bases in ways:
         found = [_along(settings, symmetry, name, trained, basis, loss) for basis in bases]
         losses.append(torch.stack(found).mean(0))
         lost.append(torch.stack([_deleted(settings, basis, second) for basis in bases]).mean(0))
-    whole = wide(trained)
+    whole = double(trained)
     kept = [sliced(symmetry, whole, name, bases[0]) for bases in ways]
     return {
         "exact": torch.tensor(max(change(task, whole, one) for one in kept)),

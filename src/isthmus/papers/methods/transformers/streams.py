@@ -12,36 +12,19 @@ from isthmus.algebra.bases import streams
 from isthmus.discovery import discover
 from isthmus.ground import Params
 from isthmus.papers.bench import Bench
-from isthmus.papers.tasks import Task, tiny_gpt
+from isthmus.papers.tasks import GptSettings, Task
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A GPT on a text, trained with Adam at a rate of 0.003.
+class Trained(GptSettings):
+    """A GPT on a text, and how much of it is looked at.
 
     Attributes:
-        text: Name of the data set.
-        width: Of the stream; so ``blocks``.
-        context: Characters in a window.
-        windows: Training windows; so ``tests``.
-        epochs: Of the training.
         seen: Training windows on which the stream is measured.
     """
 
-    text: str = "tinyshakespeare"
     width: int = 64
-    blocks: int = 2
-    context: int = 32
-    windows: int = 4000
-    tests: int = 200
-    epochs: int = 4
     seen: int = 256
-
-    @property
-    def task(self) -> Task:
-        """The network and its data."""
-        task = tiny_gpt(self.context, self.width, self.blocks, self.text)
-        return task.fewer(self.windows, self.tests)
 
     def params(self, bench: Bench) -> Params:
         """After the training."""

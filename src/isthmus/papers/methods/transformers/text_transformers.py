@@ -14,11 +14,11 @@ from isthmus.algebra.groups import Motion
 from isthmus.alignment import ActivationMatching, Statistic, align
 from isthmus.alignment.gauged import gauged_distance
 from isthmus.discovery import discover, verify
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Line
 from isthmus.papers.bench import Bench, Check, Experiment, Scale
 from isthmus.papers.bench.table import table
-from isthmus.papers.methods.connectivity.ways import Ways, along, wide
+from isthmus.papers.methods.connectivity.ways import Ways, along
 from isthmus.papers.methods.transformers.networks import masked_text
 from isthmus.papers.tasks import Task
 
@@ -208,7 +208,7 @@ def _laws(
     bench: Bench, settings: Settings, task: Task, symmetry: Symmetry, params: Params
 ) -> Tensor:
     exact = verify(symmetry, task.fresh(), task.x[:2], samples=3, seed=bench.seed)
-    group, whole = permutations(symmetry, PARTS[-1]), wide(params)
+    group, whole = permutations(symmetry, PARTS[-1]), double(params)
     moved = group.act(group.sample(bench.seed), whole)
     fit = align(moved, to=whole, symmetry=group, method=_matching(settings, task))
     again = gauged_distance(group, whole, fit.params) / gauged_distance(group, whole, moved)

@@ -13,7 +13,7 @@ from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Permutation
 from isthmus.alignment import align
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.merging import Factors
 from isthmus.merging import factors as by_stages
 from isthmus.merging.factors import STAGES
@@ -233,7 +233,7 @@ def _measured(bench: Bench, settings: Settings, family: str, seed: int) -> Param
 
 def _found_again(symmetry: Symmetry, params: Params, seed: int) -> Tensor:
     """Distances from a copy by permutations and by the whole group, over that before: ``(2,)``."""
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+    wide = double(params)
     copy = symmetry.act(symmetry.sample(seed=seed, scale=0.2), wide)
     groups = (symmetry.restrict(Permutation), symmetry)
     fits = [align(copy, to=wide, symmetry=group, seed=seed) for group in groups]

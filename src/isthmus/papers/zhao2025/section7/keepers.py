@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import (
     DiagonalFisher,
     ElasticPenalty,
@@ -106,7 +106,7 @@ def exactness(trial: Trial, samples: int) -> tuple[Tensor, Tensor]:
     """
     few = trial.first.loss(samples)
     exact = replace(few, dtype=torch.float64)
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in trial.start.items()}
+    wide = double(trial.start)
     learned = replace(trial.second.loss(500, batch=50), dtype=torch.float64)
     adam = partial(torch.optim.Adam, lr=3e-3)
     end = tune(wide, learned, LayerInputs.of(exact, wide, 1.0), optimiser=adam, epochs=2)

@@ -11,6 +11,7 @@ from torch import Tensor
 from isthmus.algebra import Symmetry
 from isthmus.algebra.groups import Permutation
 from isthmus.discovery import discover
+from isthmus.ground import double
 from isthmus.landscape import Loss, Training
 from isthmus.merging import Ensemble, OrbitMembers, TrainedMembers
 from isthmus.papers.tasks import Task
@@ -30,7 +31,7 @@ def renamed(task: Task, params: Mapping[str, Tensor], seed: int) -> Tensor:
     # As it is: a gauge would permute weights without the gains that go with them.
     permuting = discover(task.fresh(), task.x[:1], gauge="asis").restrict(Permutation)
     whole = discover(task.fresh(), task.x[:1])
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+    wide = double(params)
     x = task.x[:320].double() if task.x.is_floating_point() else task.x[:320]
     shown = Loss(model, datasets.batches(x, task.y[:320], 64), task.criterion)
     training = Training(optimiser=_descent)

@@ -18,7 +18,7 @@ from torch import Tensor
 from isthmus.algebra import Symmetry
 from isthmus.alignment import align
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.ground.params import norm
 from isthmus.landscape.dynamics.charges import Pairing
 from isthmus.landscape.dynamics.slopes import gradient
@@ -244,7 +244,7 @@ def _facts(trial: Trial, name: str) -> Params:
 
 def _along(trial: Trial, symmetry: Symmetry) -> Tensor:
     """The largest ``⟨∇L, ξ w⟩`` of the second task over all scales and shears ξ, relative."""
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in trial.start.items()}
+    wide = double(trial.start)
     loss = replace(trial.second.loss(100), dtype=torch.float64)
     pairing = Pairing(symmetry, wide)
     slope = gradient(loss, wide, wide)

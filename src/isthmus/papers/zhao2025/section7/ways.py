@@ -13,7 +13,7 @@ from torch import Tensor
 
 from isthmus.algebra import Symmetry
 from isthmus.discovery import discover
-from isthmus.ground import Params
+from isthmus.ground import Params, double
 from isthmus.landscape import Loss, Training
 from isthmus.merging import (
     AbstractMaker,
@@ -163,7 +163,7 @@ class Workshop:
 
     def _wide(self, maker: AbstractMaker) -> Way:
         """In float64, so that what is exact is seen to be."""
-        wide = {n: t.double() if t.is_floating_point() else t for n, t in self.base.items()}
+        wide = double(self.base)
         made = maker(wide, self.budget.members - 1, self.seed)
         return [wide, *made.params], Cost(self._steps(self.budget.epochs)) + made.cost
 

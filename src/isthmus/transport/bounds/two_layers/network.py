@@ -17,7 +17,7 @@ from isthmus.algebra import Symmetry
 from isthmus.discovery.contractions import Contraction
 from isthmus.discovery.execution import execute
 from isthmus.discovery.program import Program
-from isthmus.ground import BadInput, Params
+from isthmus.ground import BadInput, Params, double
 from isthmus.landscape.enclosures.rounding import room
 from isthmus.landscape.running import Inputs, tensors
 from isthmus.transport.bounds.two_layers.activations import Activation
@@ -138,7 +138,7 @@ def values(
     program: Program, params: Mapping[str, Tensor], inputs: Inputs, *wanted: str
 ) -> dict[str, Tensor]:
     """Some values of a program by name, in float64."""
-    wide = {n: t.double() if t.is_floating_point() else t for n, t in params.items()}
+    wide = double(params)
     named = dict(zip(program.inputs, tensors(inputs), strict=True))
-    doubled = {n: t.double() if t.is_floating_point() else t for n, t in named.items()}
+    doubled = double(named)
     return execute(program, wide, doubled, wanted)
