@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -171,7 +172,7 @@ class _Source:
         """What is applied to the merged model."""
         if repair is After.NONE:
             return None
-        module, shown = self._given()
+        module, shown = self._given
         if repair is After.STATISTICS:
             return merging.RecomputeStatistics(module, shown)
         if isinstance(way, merging.AbstractFeatureMerger):
@@ -180,7 +181,7 @@ class _Source:
 
     def loss(self) -> Loss:
         """On training data, as tests stay unseen."""
-        return Loss(*self._given(), criterion, {})
+        return Loss(*self._given, criterion, {})
 
     def by_features(
         self, method: Merger, symmetry: Symmetry, align: bool, within: float, base: Path | None
@@ -188,12 +189,14 @@ class _Source:
         """The object that ``method`` names."""
         if base is not None:
             raise BadInput(f"--method {method.value} has no use for a base", "leave --base out")
-        given = (*self._given(), symmetry)
+        given = (*self._given, symmetry)
         if method is Merger.ZIPIT:
             return merging.ZipIt(*given, within=within, align=align)
         kind = merging.CcaMerge if method is Merger.CCA else merging.Pleas
         return kind(*given, align=align)
 
+    @cached_property
     def _given(self) -> tuple[nn.Module, Iterable[Batch]]:
+        """The model and training data, read once for the method and the repair."""
         known = thinned(load_data(str(self.data)), self.samples, self.seed)
         return load_model(str(self.model)), batches(known.x_train, known.y_train, self.batch_size)
